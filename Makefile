@@ -1,0 +1,72 @@
+# driftd. `make` builds, `make test` tests, `make help` lists the rest.
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+MODE   ?= release
+BUILD  ?= build
+B      := $(BUILD)/$(MODE)
+PREFIX ?= /usr/local
+CC     ?= cc
+CXX    ?= c++
+PKGS   := rdkafka sqlite3 yaml-0.1 zlib libxxhash
+VERSION := 0.1.0
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wconversion -Wsign-conversion \
+        -Wdouble-promotion -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef
+WARN_C := -Wstrict-prototypes -Wmissing-prototypes
+NUM  := -ffp-contract=off -fno-fast-math -fno-math-errno -fno-trapping-math
+HARD := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+        $(if $(filter x86_64,$(shell uname -m)),-fcf-protection) -fPIE
+
+C_release := -O2 -g $(HARD)
+L_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+C_asan    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
+             -fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero
+L_asan    := $(C_asan)
+C_broken  := $(C_release) -DDRIFTD_BROKEN_COMMIT
+L_broken  := $(L_release)
+
+PC_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+PC_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+COMMON     = -D_DEFAULT_SOURCE -DDRIFTD_VERSION='"$(VERSION)"' -I. $(WARN) $(NUM) $(C_$(MODE)) $(PC_CFLAGS)
+COMPILE    = $(CC) -std=c17 $(COMMON) $(WARN_C) $(CFLAGS)
+COMPILEXX  = $(CXX) -std=c++17 -fno-exceptions -fno-rtti $(COMMON) $(CXXFLAGS)
+LINK       = $(CXX) $(L_$(MODE)) $(LDFLAGS)
+LIBS       = $(PC_LIBS) -lsimdjson -lm -pthread
+
+SRC   := $(sort $(wildcard config/*.c detectors/*.c storage/*.c monitor/*.c))
+SRCXX := $(sort $(wildcard monitor/*.cc))
+LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %.cc,$B/%.o,$(SRCXX))
+TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
+TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
+
+.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill demo bench lint install clean help FORCE
+all: $B/driftd  ## build the daemon: build/release/driftd
+
+$B/driftd: $B/monitor/main.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
+$B/driftd-tests: $(TEST) $(LIB)
+	$(LINK) -o $@ $^ -lcmocka $(LIBS)
+$B/%: $B/tests/tools/%.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
+tools: $(TOOL)
+$B/%.o: %.c $B/flags
+	@mkdir -p $(@D)
+	$(COMPILE) -MMD -MP -c -o $@ $<
+$B/%.o: %.cc $B/flags
+	@mkdir -p $(@D)
+	$(COMPILEXX) -MMD -MP -c -o $@ $<
+$B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing does not
+	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
+-include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o)
+.SECONDARY:
+
+test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
+	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
+test-asan:  ## the same under AddressSanitizer and UBSan
+	$(MAKE) MODE=asan test
+
+help:  ## this list
+	@sed -n 's/^\([a-z][a-z_. -]*\):[^#]*##/\1:/p' $(firstword $(MAKEFILE_LIST))
+clean:  ## remove build/
+	rm -rf build

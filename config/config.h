@@ -1,0 +1,121 @@
+/* config.h -- the checked configuration: what a human wrote, as plain numbers and names.
+ *
+ * config_load reports every error of the file (at most 20), each as file:line:column with the nearest
+ * known name, in one diag or on the stream `errors`. Immutable once loaded; owns all its strings. */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct diag;
+
+struct strings {
+	size_t n;
+	char **text;
+};
+
+struct property {
+	char *name, *value; /* value with ${ENV:..} and ${FILE:..} expanded */
+	char *written;      /* as in the file: the only form that may be logged or hashed */
+	int line, column;
+};
+
+struct kafka_config {
+	char *brokers;            /* "embedded" or host:port,... */
+	char *group;              /* for lag tools only */
+	struct property *property;
+	size_t properties;
+	uint32_t embedded_partitions; /* partitions of a topic of the embedded broker; default 1 */
+};
+
+enum feature_type { FEATURE_FROM_JSON, FEATURE_NUMERIC, FEATURE_CATEGORICAL, FEATURE_IGNORE };
+struct feature_config {
+	char *name;
+	enum feature_type type;
+};
+
+/* Where a field of DESIGN 3 stands in the JSON: `name` is the field's standard name (id, ts, model,
+ * version, features, segment, prediction, prediction.class, prediction.probs, prediction.score,
+ * prediction.value, prediction.lower, prediction.upper, prediction.level, prediction.set,
+ * prediction.classes, label, score, conformal.n_cal, probe_of), `path` its keys from the root, each unescaped. */
+struct field_config {
+	char *name;
+	struct strings path;
+};
+
+enum revision { REVISION_FIRST, REVISION_LAST };
+enum coverage_calibration { CALIBRATION_FROM_RECORD = -1, CALIBRATION_UNKNOWN = 0 };
+
+struct window_config {
+	int64_t width_ms;  /* > 0, or 0 when `records` rules */
+	uint32_t records;
+};
+
+struct model_config {
+	char *name;                      /* NULL in `defaults` */
+	struct strings topics_records, topics_labels; /* empty: the top-level ones */
+	struct strings classes;          /* class order; may be empty */
+	struct feature_config *feature;  /* empty: all, type from the JSON */
+	size_t features;
+	bool features_only_listed;       /* a list was given: other features are ignored */
+	struct field_config *field;      /* remapped paths; top-level `fields` come first */
+	size_t fields;
+	struct strings segments;
+	double ts_unit_ms;               /* 1 ms, 1000 s, .001 us, 1e-6 ns */
+	double min_effect;               /* sigma-equivalents; 0.1 */
+	uint32_t resolve_after;          /* records; 0 */
+	uint32_t thin;                   /* step, or OPTION_AUTO */
+	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
+	uint32_t reference_records;      /* 10000 */
+	int64_t reference_span_ms;       /* 14 d */
+	double coverage_level;           /* NaN: from the record */
+	double coverage_tolerance;       /* 0.01 */
+	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */
+	bool labels_enabled;             /* `labels: off` keeps no journal */
+	int64_t labels_wait_ms;          /* 60 d */
+	int64_t labels_lateness_ms;      /* 365 d */
+	uint32_t labels_capacity;        /* 4 000 000 */
+	enum revision revision;
+	struct window_config windows;
+	int line;                        /* of the model's first key */
+};
+
+enum send { SEND_CERTIFIED, SEND_ALL };
+
+struct config {
+	char *path;               /* of the file; NULL when parsed from memory */
+	char *database;
+	struct kafka_config kafka;
+	struct strings topics_records, topics_labels; /* globs: * and ? */
+	double budget_alarms;     /* `budget: 1 per week`: 1 ... */
+	int64_t budget_period_ms; /* ... and a week; minute hour day week month (30 d) year (365 d) or a duration */
+	enum send send;
+	int64_t merge_stall_ms;   /* 30 s */
+	uint64_t seed;            /* 1 */
+	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
+	bool on_gap_stop;         /* on_gap: continue (default) | stop */
+	int64_t keep_fine_ms, keep_hour_ms;  /* retention: {window: 2d, hour: 30d, day: forever} */
+	bool models_auto;
+	struct model_config defaults;  /* what a model has where it says nothing */
+	struct model_config *model;
+	size_t models;
+	uint64_t hash;            /* XXH64 of the normalised file without secrets: `runs` and fingerprints */
+};
+
+/* On error *out is NULL, every message is printed to `errors` (if not NULL), the first one is in `d`. */
+int config_load(struct config **out, const char *path, FILE *errors, struct diag *d);
+int config_parse(struct config **out, const char *text, size_t length, const char *name, FILE *errors,
+                 struct diag *d);
+void config_free(struct config *c); /* NULL is fine */
+/* The model called name, or NULL. */
+const struct model_config *config_model(const struct config *c, const char *name, size_t length);
+/* `driftd explain [KEY]`: documentation of every key from the same tables that parse it. 0, or
+ * ERR_MISSING when there is no such key (then the nearest is named in d). */
+int config_explain(FILE *out, const char *key, struct diag *d);
+/* Does `text` match the glob `pattern` (* and ?)? */
+bool config_glob(const char *pattern, const char *text);
+
+#endif

@@ -1,0 +1,46 @@
+/* limits.h -- every maximum of the program, with its reason. Memory is arithmetic on these. */
+#ifndef CONFIG_LIMITS_H
+#define CONFIG_LIMITS_H
+
+enum {
+	/* Rows of one batch: columns of 4096 doubles fill an L1/L2 cache line budget, and a batch is
+	 * short enough that a signal is seen within milliseconds. */
+	LIMIT_BATCH_ROWS = 4096,
+	/* Records of a partition that the merge looks ahead (semantics: merge key). */
+	LIMIT_LOOKAHEAD = 32,
+	/* Models of one process; each costs a journal and its streams. */
+	LIMIT_MODELS = 256,
+	/* Features of one record; more is a broken producer (the record is rejected). */
+	LIMIT_FEATURES = 4096,
+	/* Nesting of one record; deeper is an attack. */
+	LIMIT_DEPTH = 32,
+	/* Distinct values kept of one categorical stream; later ones share one overflow code. */
+	LIMIT_CATEGORIES = 1024,
+	/* Classes of one model, and so probabilities of one record. */
+	LIMIT_CLASSES = 1024,
+	/* Versions, and segments, of one model. */
+	LIMIT_GROUPS = 4096,
+	/* Bytes of an id, a category, a class, a version, a segment; longer ones are cut for the
+	 * database and told apart by their hash. */
+	LIMIT_TEXT_BYTES = 256,
+	/* Bytes of one record. */
+	LIMIT_RECORD_BYTES = 4 * 1024 * 1024,
+	/* Streams of one process. */
+	LIMIT_STREAMS = 20000,
+	/* Rows of table `rejected`. */
+	LIMIT_REJECTED_ROWS = 1000,
+	/* Bytes of a rejected record that are kept. */
+	LIMIT_REJECTED_BYTES = 512,
+	/* Labels of equal time that are ordered by id together. */
+	LIMIT_LABEL_RUN = 65536,
+	/* Rows of one journal blob. */
+	LIMIT_JOURNAL_BLOB_ROWS = 65536,
+	/* Below this many reference values a stream never alarms. */
+	LIMIT_REFERENCE_MIN = 100,
+	/* Warm-up of evidence detectors, in usable values. */
+	LIMIT_WARMUP = 1000,
+	/* Partitions of all topics together; each has a queue and a look-ahead. */
+	LIMIT_PARTITIONS = 4096,
+};
+
+#endif

@@ -1,0 +1,239 @@
+/* store.h -- everything that must survive a crash, in one SQLite file.
+ *
+ * One transaction (store_begin .. store_commit) holds offsets, states, statistics, alerts and outbox
+ * rows; it lands whole or not at all, so a restart resumes at exactly the record after the last
+ * committed one. One writer: a second process gets ERR_BUSY from store_open (flock on PATH.lock).
+ * Readers (sqlite3 CLI, `driftd status`) never block it and it never blocks them (WAL, persistent).
+ *
+ * A put that fails poisons the transaction: later puts do nothing, store_commit rolls back and returns
+ * the first error, so callers check once. ERR_BUSY and ERR_LIMIT (disk full) from store_commit: the
+ * caller's state is intact and the whole transaction may be tried again; ERR_IO: exit, never retry in
+ * process; ERR_CORRUPT: exit 65. Not thread-safe: the pipeline owns it. Prepared statements only.
+ *
+ * Text is (bytes, length): it may hold NULs and is bound with its length, invalid UTF-8 never gets here.
+ * Doubles: NaN is stored as NULL. Times: epoch milliseconds UTC. Blobs of state carry magic, version,
+ * length and CRC-32C (added and checked here; a mismatch is ERR_CORRUPT and names the row).
+ */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct diag;
+struct store;
+struct sqlite3;
+
+enum { STORE_SCHEMA_VERSION = 1, STORE_APPLICATION_ID = 0x44524654 /* "DRFT" */ };
+
+enum store_mode {
+	STORE_DAEMON, /* open or create; takes the lock; migrates */
+	STORE_CREATE, /* must not exist (replay): ERR_INVALID if it does; takes the lock */
+	STORE_APPEND, /* must exist; takes the lock */
+};
+
+/* ERR_BUSY another instance (its pid is in the sentence); ERR_CORRUPT foreign or damaged file;
+ * ERR_NEWER newer schema; ERR_IO anything else. `id_hash_key`: 32 hex digits for a new database, or NULL:
+ * drawn at random. Checks: application_id, user_version, WAL mode, quick_check after an unclean stop. */
+int store_open(struct store **out, const char *path, enum store_mode mode, const char *id_hash_key,
+               struct diag *d);
+/* Clean stop: wal_checkpoint(TRUNCATE), lock released. An open transaction is rolled back. NULL fine. */
+void store_close(struct store *s);
+/* Read-only connection for the CLI; same checks, no lock. Closed with sqlite3_close. */
+int store_open_reader(struct sqlite3 **out, const char *path, struct diag *d);
+struct sqlite3 *store_handle(struct store *s); /* for tests and for the parts of storage/ */
+void store_id_hash_key(struct store *s, uint8_t key[16]); /* SipHash key of ids, from `meta` */
+
+int store_begin(struct store *s, struct diag *d);
+int store_commit(struct store *s, struct diag *d);
+void store_rollback(struct store *s);
+/* The database or its WAL was moved, replaced or unlinked while open (stat, never open): ERR_IO. */
+int store_check_moved(struct store *s, struct diag *d);
+int64_t store_wal_bytes(struct store *s);
+uint64_t store_bytes_put(const struct store *s); /* bytes bound since store_begin: paces commits */
+
+/* -- identity: ids are the database's own, assigned in order of first request, stable for ever ------ */
+int store_model_id(struct store *s, const char *name, size_t length, int64_t first_ms, uint32_t *id);
+struct stream_key {
+	uint32_t model_id;
+	const char *segment, *kind, *field, *version; /* '' where it does not apply */
+	size_t segment_length, field_length, version_length;
+};
+/* type: "numeric", "binary", "categorical", "labels" (a row of label_statistics). */
+int store_stream_id(struct store *s, const struct stream_key *key, const char *type, int64_t first_ms,
+                    uint32_t *id);
+int store_detector_id(struct store *s, uint32_t stream_id, const char *method, const char *role,
+                      uint32_t *id);
+/* Calls visit for every stream of a model, in id order (restart). */
+struct stream_row {
+	uint32_t stream_id;
+	struct stream_key key;
+	const char *type;
+	int64_t first_ms;
+};
+int store_each_stream(struct store *s, uint32_t model_id,
+                      int (*visit)(void *ctx, const struct stream_row *row), void *ctx);
+int store_each_model(struct store *s,
+                     int (*visit)(void *ctx, uint32_t model_id, const char *name, size_t length),
+                     void *ctx);
+
+/* -- offsets --------------------------------------------------------------------------------------- */
+struct offset_row {
+	const char *topic;
+	int32_t partition;
+	int64_t next_offset;    /* first record not yet processed (files: line number from 0) */
+	int64_t anchor_offset;  /* last processed record, -1 none ... */
+	uint64_t anchor_hash;   /* ... XXH64 of its key and value */
+	int64_t end_offset;     /* high watermark when last seen, -1 unknown: view `lag` */
+	uint32_t epoch;         /* how often the topic was found recreated */
+};
+int store_put_offset(struct store *s, const struct offset_row *row);
+int store_each_offset(struct store *s, int (*visit)(void *ctx, const struct offset_row *row), void *ctx);
+int store_put_gap(struct store *s, const char *topic, int32_t partition, int64_t from, int64_t to,
+                  const char *reason, int64_t at_ms);
+
+/* -- state, meta, counters ------------------------------------------------------------------------- */
+int store_put_state(struct store *s, const char *owner, uint32_t id, const void *blob, size_t length);
+/* *blob is malloc()ed for the caller; NULL and length 0 when there is none. */
+int store_get_state(struct store *s, const char *owner, uint32_t id, uint8_t **blob, size_t *length,
+                    struct diag *d);
+int store_delete_state(struct store *s, const char *owner, uint32_t id);
+int store_put_meta(struct store *s, const char *key, const char *value);
+int store_put_meta_i64(struct store *s, const char *key, int64_t value);
+int store_get_meta(struct store *s, const char *key, char *value, size_t size); /* ERR_MISSING */
+/* Absolute value of a counter; model_id 0 = the whole process. */
+int store_put_counter(struct store *s, uint32_t model_id, const char *name, uint64_t n);
+int store_each_counter(struct store *s,
+                       int (*visit)(void *ctx, uint32_t model_id, const char *name, uint64_t n),
+                       void *ctx);
+
+/* -- append-only blobs in chunks: references and the label journal ---------------------------------- */
+/* Table `chunks` (owner, id, part, chunk): a chunk is written once and never rewritten. Owners in use:
+ * "ref" (id = stream, part = generation), "journal", "outcomes", "orphans" (id = model, part = blob). */
+int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
+                    const void *blob, size_t length);
+/* Visits the chunks of (owner, id) in order of (part, chunk); bytes are valid during the call. */
+int store_each_chunk(struct store *s, const char *owner, uint32_t id,
+                     int (*visit)(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob,
+                                  size_t length),
+                     void *ctx, struct diag *d);
+int store_delete_part(struct store *s, const char *owner, uint32_t id, uint32_t part);
+
+/* -- references: one active row per (model, version) ------------------------------------------------ */
+struct ref_row {
+	uint32_t ref_id, model_id;
+	const char *version;
+	const char *source;       /* "fit", "first", "rebaseline" */
+	uint64_t hash;
+	int64_t from_ms, to_ms;
+	uint64_t rows;
+	double rate_per_s;
+	bool active;
+};
+int store_put_ref(struct store *s, struct ref_row *row); /* ref_id 0: a new one, written back */
+int store_each_ref(struct store *s, uint32_t model_id, int (*visit)(void *ctx, const struct ref_row *),
+                   void *ctx);
+
+/* -- statistics ------------------------------------------------------------------------------------- */
+struct statistics_row {
+	int64_t window_ms, width_ms; /* width 0: a window of records */
+	uint32_t stream_id;
+	uint64_t n, missing;         /* n: values present */
+	double mean, sd, min, max;   /* sd: n-1; NaN where undefined */
+	double q05, q25, q50, q75, q95;
+	double psi, psi_null95, sigma_shift;
+	double statistic;            /* highest S in the window: share of the threshold (c = 1) used */
+	const char *histogram;       /* JSON array of cell counts (cells: `refs`), or NULL */
+};
+int store_put_statistics(struct store *s, const struct statistics_row *row);
+
+struct label_row { /* label_statistics: one model, version, segment and window; sums are absolute */
+	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */
+	uint32_t stream_id;           /* a stream of type "labels" */
+	bool final;
+	uint64_t predictions, labelled;
+	uint64_t intervals, covered, below, above; /* intervals or sets with a label */
+	double width_sum, winkler_sum;             /* over `intervals`; size of the set for sets */
+	uint64_t errors_n;                         /* numeric labels: */
+	double abs_error_sum, sq_error_sum;
+	uint64_t class_n, correct;                 /* classes */
+	uint64_t probs_n;
+	double confidence_sum, brier_sum, nll_sum;
+	uint32_t ece_n[15], ece_correct[15];
+	double ece_confidence[15];
+};
+int store_put_label_row(struct store *s, const struct label_row *row);
+/* ERR_MISSING when there is no such row. */
+int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
+                        struct label_row *out);
+/* Marks rows final whose window ends before `until_ms` (watermark - wait). */
+int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms);
+/* Rolls statistics up (window -> hour -> day) and drops what is older than kept; at most `rows_max` rows
+ * deleted, so a commit stays short. A pure function of the rows and of now_ms (the watermark). */
+int store_retain(struct store *s, int64_t now_ms, int64_t keep_fine_ms, int64_t keep_hour_ms,
+                 uint32_t rows_max);
+
+/* -- detectors, alerts, outbox ---------------------------------------------------------------------- */
+struct detector_row { /* the present standing: drift_now, budget */
+	uint32_t detector_id;
+	const char *params;       /* JSON */
+	uint64_t fingerprint;
+	const char *promise;      /* promise_text() */
+	double share;             /* alarms per budget period allowed to it; 0 for evidence */
+	uint32_t step;            /* thinning or phases */
+	uint64_t used;
+	double statistic;
+	double spent, spent_apart; /* certified; provisional or void */
+	uint32_t alarms, alarms_apart;
+	double effect, effect_low, effect_high;
+	const char *effect_unit;  /* "sigma", "points", "tv" */
+	int64_t since_ms;         /* estimated start of the effect; INT64_MIN none */
+	double old_value, new_value;
+	bool material;
+};
+int store_put_detector(struct store *s, const struct detector_row *row);
+
+struct alert_row {
+	char alert_id[33];       /* 32 hex digits */
+	char episode_id[33];
+	uint32_t stream_id;
+	const char *kind;        /* drift, coverage, performance, quality, gap, system, ... */
+	const char *severity;    /* info, warning, critical */
+	const char *promise;
+	const char *method;
+	const char *state;       /* open, acknowledged, resolved */
+	const char *resolved_by; /* NULL, evidence, command, removed, rebaseline */
+	int64_t opened_ms, started_ms, updated_ms, resolved_ms; /* INT64_MIN = none */
+	double statistic;
+	double effect, effect_low, effect_high, old_value, new_value;
+	const char *effect_unit;
+	const char *promise_words, *dependence, *explanation /* JSON */, *harm, *text /* five lines */;
+	const char *topic;
+	int32_t partition;
+	int64_t offset;
+};
+int store_insert_alert(struct store *s, const struct alert_row *row); /* same id twice: an error */
+int store_update_alert(struct store *s, const struct alert_row *row);
+int store_put_alert_event(struct store *s, const char *alert_id, uint32_t sequence, const char *event,
+                          int64_t at_ms, double statistic, double effect, const char *text);
+int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body);
+
+/* -- rejected, runs, commands ------------------------------------------------------------------------ */
+int store_put_rejected(struct store *s, uint64_t number, const char *topic, int32_t partition,
+                       int64_t offset, const char *reason, const char *detail, const void *sample,
+                       size_t sample_length); /* row number % LIMIT_REJECTED_ROWS */
+int store_put_run(struct store *s, const char *event, const char *detail, int64_t wall_ms);
+struct command_row {
+	int64_t command_id;
+	const char *command;   /* ack, resolve, rebaseline, expect */
+	const char *target;    /* alert id (or its beginning), episode, model, or "" */
+	const char *arguments; /* JSON object */
+};
+int store_each_command(struct store *s, int (*visit)(void *ctx, const struct command_row *), void *ctx);
+int store_finish_command(struct store *s, int64_t command_id, const char *result, int64_t wall_ms);
+/* From the CLI: its own short connection; waits for the writer at most 10 s. */
+int store_insert_command(const char *path, const char *command, const char *target,
+                         const char *arguments, int64_t wall_ms, struct diag *d);
+
+#endif
