@@ -70,3 +70,13 @@ help:  ## this list
 	@sed -n 's/^\([a-z][a-z_. -]*\):[^#]*##/\1:/p' $(firstword $(MAKEFILE_LIST))
 clean:  ## remove build/
 	rm -rf build
+
+lint:  ## layers, sizes, purity of detectors/, no machine paths
+	awk -f tests/tools/layers.awk $(SRC) $(SRCXX) $(wildcard config/*.h detectors/*.h storage/*.h monitor/*.h)
+	@wc -l $(SRC) $(SRCXX) | awk '$$2 != "total" && $$1 > 550 { print $$2 ": " $$1 " lines"; bad = 1 } END { exit bad }'
+	@sh tests/tools/pure.sh $B
+	@! grep -rnE '/work/|/root/' --include='*.[ch]' --include='*.cc' --include='*.sh' --include='*.py' --include=README.md . \
+		| grep -v 'tests/tools/.*DRIFTD_SHARED' | grep .
+install: all  ## DESTDIR and PREFIX are honoured
+	install -D -m 755 $B/driftd $(DESTDIR)$(PREFIX)/bin/driftd
+	install -D -m 644 config/driftd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.example.yaml

@@ -1,0 +1,84 @@
+/* main.c -- the table of subcommands. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/diag.h"
+#include "monitor/commands.h"
+
+struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+};
+
+static const struct command commands[] = {
+	{ "run", cmd_run, "the daemon: Kafka in, SQLite out" },
+	{ "check", cmd_check, "check a configuration and print the plan" },
+	{ "fit", cmd_fit, "fit references from files or from a span of the topics" },
+	{ "replay", cmd_replay, "the same pipeline over files, into a new database" },
+	{ "status", cmd_status, "what a database says now" },
+	{ "alerts", cmd_alerts, "alerts of a database, or one of them in full" },
+	{ "ack", cmd_control, "acknowledge an alert" },
+	{ "resolve", cmd_control, "resolve an alert" },
+	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },
+	{ "expect", cmd_control, "announce a span in which nothing is to be judged" },
+	{ "detect", cmd_detect, "one sequential test over one column (filter)" },
+	{ "distance", cmd_distance, "distances between two samples (filter)" },
+	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },
+	{ "explain", cmd_explain, "documentation of the configuration" },
+};
+
+static void
+usage(FILE *out)
+{
+	fputs("usage: driftd COMMAND [ARGUMENT]...      driftd COMMAND --help tells more\n\n", out);
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
+	fputs("\nFirst steps: `make demo`, then `driftd explain > driftd.yaml` and `driftd check driftd.yaml`.\n",
+	      out);
+}
+
+int
+exit_status(int err)
+{
+	switch (err) {
+	case ERR_NONE:
+		return EXIT_FINE;
+	case ERR_INVALID:
+	case ERR_LIMIT:
+	case ERR_NEWER:
+		return EXIT_CONFIG;
+	case ERR_BUSY:
+		return EXIT_RUNNING;
+	case ERR_CORRUPT:
+		return EXIT_CORRUPT;
+	case ERR_MISSING:
+		return EXIT_NO_INPUT;
+	case ERR_IO:
+		return EXIT_DISK;
+	default:
+		return EXIT_INTERNAL;
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	if (argc < 2) {
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+		usage(stdout);
+		return EXIT_FINE;
+	}
+	if (!strcmp(argv[1], "--version")) {
+		puts("driftd " DRIFTD_VERSION);
+		return EXIT_FINE;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	fprintf(stderr, "driftd: unknown command '%s'; `driftd --help` lists them\n", argv[1]);
+	return EXIT_USAGE;
+}
