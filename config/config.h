@@ -1,7 +1,8 @@
 /* config.h -- the checked configuration: what a human wrote, as plain numbers and names.
  *
- * config_load reports every error of the file (at most 20), each as file:line:column with the nearest
- * known name, in one diag or on the stream `errors`. Immutable once loaded; owns all its strings. */
+ * config_load reports every error of the file (at most 20), each as file:line:column with the
+ * nearest known name, in one diag or on the stream `errors`. Immutable once loaded; owns all its
+ * strings. */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
 
@@ -40,7 +41,8 @@ struct feature_config {
 /* Where a field of DESIGN 3 stands in the JSON: `name` is the field's standard name (id, ts, model,
  * version, features, segment, prediction, prediction.class, prediction.probs, prediction.score,
  * prediction.value, prediction.lower, prediction.upper, prediction.level, prediction.set,
- * prediction.classes, label, score, conformal.n_cal, probe_of), `path` its keys from the root, each unescaped. */
+ * prediction.classes, label, score, conformal.n_cal, probe_of), `path` its keys from the root, each
+ * unescaped. A model's own path replaces an inherited one: no name stands twice. */
 struct field_config {
 	char *name;
 	struct strings path;
@@ -91,7 +93,7 @@ struct config {
 	struct kafka_config kafka;
 	struct strings topics_records, topics_labels; /* globs: * and ? */
 	double budget_alarms;     /* `budget: 1 per week`: 1 ... */
-	int64_t budget_period_ms; /* ... and a week; minute hour day week month (30 d) year (365 d) or a duration */
+	int64_t budget_period_ms; /* ... and a week; month: 30 d, year: 365 d, or a duration */
 	enum send send;
 	int64_t merge_stall_ms;   /* 30 s */
 	uint64_t seed;            /* 1 */
@@ -102,13 +104,13 @@ struct config {
 	struct model_config defaults;  /* what a model has where it says nothing */
 	struct model_config *model;
 	size_t models;
-	uint64_t hash;            /* XXH64 of the normalised file without secrets: `runs` and fingerprints */
+	uint64_t hash;            /* XXH64 of the checked values without secrets */
 };
 
-/* On error *out is NULL, every message is printed to `errors` (if not NULL), the first one is in `d`. */
+/* On error *out is NULL, every message goes to `errors` (if not NULL), the first is in `d`. */
 int config_load(struct config **out, const char *path, FILE *errors, struct diag *d);
-int config_parse(struct config **out, const char *text, size_t length, const char *name, FILE *errors,
-                 struct diag *d);
+int config_parse(struct config **out, const char *text, size_t length, const char *name,
+                 FILE *errors, struct diag *d);
 void config_free(struct config *c); /* NULL is fine */
 /* The model called name, or NULL. */
 const struct model_config *config_model(const struct config *c, const char *name, size_t length);

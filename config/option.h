@@ -27,6 +27,7 @@ enum option_type {
 	OPTION_ENUM,     /* int: index into `choices` */
 	OPTION_LIST,     /* struct option_list */
 	OPTION_AUTO_U32, /* uint32_t; the word `auto` gives OPTION_AUTO */
+	OPTION_AUTO_F64, /* double; the word `auto` gives NaN */
 	OPTION_TEXT,     /* char *, strdup()ed; freed by option_finish */
 };
 #define OPTION_AUTO UINT32_MAX
@@ -67,6 +68,8 @@ struct option {
 	OPTION_ROW(S, f, nm, OPTION_LIST, struct option_list, fb, lo, hi, NULL, help)
 #define OPT_AUTO_U32(S, f, nm, fb, lo, hi, help)                                                   \
 	OPTION_ROW(S, f, nm, OPTION_AUTO_U32, uint32_t, fb, lo, hi, NULL, help)
+#define OPT_AUTO_F64(S, f, nm, fb, lo, hi, help)                                                   \
+	OPTION_ROW(S, f, nm, OPTION_AUTO_F64, double, fb, lo, hi, NULL, help)
 #define OPT_TEXT(S, f, nm, fb, help)                                                               \
 	OPTION_ROW(S, f, nm, OPTION_TEXT, char *, fb, 0, 0, NULL, help)
 #define OPT_END { NULL, OPTION_F64, 0, NULL, 0, 0, NULL, NULL }
@@ -75,11 +78,17 @@ struct option {
 void option_defaults(const struct option *table, void *options);
 /* The row called `name`, or NULL. */
 const struct option *option_find(const struct option *table, const char *name);
-/* Parses `text` into the row's field. ERR_INVALID with "name: sentence" when it is malformed or out of
- * range; the field is then unchanged. Numbers: decimal, '.' in any locale, no trailing bytes. */
+/* Parses `text` into the row's field. ERR_INVALID with "name: sentence" when it is malformed or out
+ * of range; the field is then unchanged. Numbers: decimal, '.' in any locale, no trailing bytes. */
 int option_set(const struct option *row, void *options, const char *text, struct diag *d);
 /* The nearest known name within edit distance 2, or NULL: "did you mean". */
 const char *option_nearest(const struct option *table, const char *name);
+/* Edit distance (insert, delete, replace, swap of neighbours), or 3 for anything above 2. */
+unsigned option_distance(const char *a, const char *b);
+/* The same as option_nearest among the NULL-terminated `words`. */
+const char *option_nearest_word(const char *const *words, const char *name);
+/* Type and range in words ("duration, 1s to 1d"), for documentation and messages. */
+void option_describe(const struct option *row, char *out, size_t size);
 /* Writes the field's value as a user would write it. */
 void option_format(const struct option *row, const void *options, char *out, size_t size);
 /* Frees OPTION_TEXT fields. */

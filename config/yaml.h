@@ -1,7 +1,8 @@
 /* yaml.h -- a strict reader: one YAML document into a tree that remembers where everything stood.
  *
  * Refused, each with file:line:column and a sentence: aliases, anchors, tags, merge keys, duplicate
- * keys, a second document, depth > 16, files > 1 MiB, > 10 000 nodes, NUL in a scalar, an empty file.
+ * keys, a second document, depth > 16, files > 1 MiB, > 10 000 keys and values, scalars > 64 KiB,
+ * NUL in a scalar, an empty file.
  * Built on libyaml's event API, so that a nesting bomb is cut while it is parsed. */
 #ifndef CONFIG_YAML_H
 #define CONFIG_YAML_H
@@ -24,12 +25,15 @@ struct yaml_node {
 	struct yaml_node *next;      /* next sibling, in file order */
 };
 
-/* *out is the root; freed with yaml_free. ERR_MISSING no such file, ERR_IO unreadable, else ERR_INVALID. */
+/* *out is the root; freed with yaml_tree_free. ERR_MISSING no such file, ERR_IO unreadable, else
+ * ERR_INVALID. */
 int yaml_load(struct yaml_node **out, const char *path, struct diag *d);
 /* The same from memory; `name` stands for the file in messages. */
 int yaml_parse(struct yaml_node **out, const char *text, size_t length, const char *name,
                struct diag *d);
-void yaml_free(struct yaml_node *root); /* NULL is fine */
+/* NULL is fine. Not called yaml_free: libyaml exports and calls a function of that name, which ours
+ * would replace in the whole process. */
+void yaml_tree_free(struct yaml_node *root);
 const struct yaml_node *yaml_get(const struct yaml_node *mapping, const char *key); /* or NULL */
 
 #endif

@@ -37,6 +37,8 @@ enum detector_flags {
 	DETECTOR_KEYED = 1 << 5,           /* takes `keyed`, `days`, `cycle` */
 	DETECTOR_INTERVAL = 1 << 6,        /* prints lower and upper, not a statistic */
 	DETECTOR_DECIDES = 1 << 7,         /* sets alarm itself (no S >= c): contract 6 ville, 7, 8, 9 */
+	DETECTOR_KEY_VALUE = 1 << 8,       /* lines are key,value, cut at the last comma (mondrian); keys
+	                                    * without a reference are used too */
 };
 
 /* The used records of one column. Owned by the caller; never kept. */
@@ -91,6 +93,8 @@ struct detector {
 	void (*destroy)(void *self); /* NULL is fine */
 	/* A value that this detector refuses (a "bad line"); NULL = all finite values are fine. */
 	bool (*accepts)(const void *options, double value);
+	/* What the dependence rule ranks instead of the value; NULL = the value itself. */
+	double (*ranked)(const void *options, double value);
 	/* Consumes rows [from, column->n) and writes out[row] for each, until one has alarm set.
 	 * Returns the next row: column->n, or the row after the alarm. `threshold` is c. */
 	uint32_t (*update)(void *self, const struct column *column, uint32_t from, double threshold,

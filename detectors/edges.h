@@ -13,6 +13,9 @@
  * an atom and gets the largest double below it as one more edge. */
 uint32_t edges_fill(double *edge, uint32_t bins, const double *sorted, uint32_t n);
 
+/* Ascending order; finite values. */
+void edges_sort(double *value, uint32_t n);
+
 /* Bin of x: how many edges lie strictly below x (0..n). Branch-free. */
 static inline uint32_t
 edges_bin(const double *edge, uint32_t n, double x)
@@ -25,10 +28,36 @@ edges_bin(const double *edge, uint32_t n, double x)
 	while (left > 1) {
 		uint32_t half = left / 2;
 
-		base += base[half - 1] < x ? half : 0;
+		/* A mask: of ?: compilers make a jump. */
+		base += half & -(uint32_t)(base[half - 1] < x);
 		left -= half;
 	}
 	return (uint32_t)(base - edge) + (base[0] < x);
+}
+
+/* edges_bin() of many values, eight searches side by side. */
+static inline void
+edges_bins(const double *edge, uint32_t n, const double *x, uint32_t rows, uint32_t *bin)
+{
+	enum { SIDE = 8 };
+	uint32_t row = 0;
+
+	for (; n > 0 && row + SIDE <= rows; row += SIDE) {
+		uint32_t base[SIDE] = { 0 };
+
+		for (uint32_t left = n; left > 1; left -= left / 2) {
+			const double *middle = edge + left / 2 - 1;
+
+#pragma GCC unroll 8
+			for (uint32_t i = 0; i < SIDE; i++)
+				base[i] += left / 2 & -(uint32_t)(middle[base[i]] < x[row + i]);
+		}
+#pragma GCC unroll 8
+		for (uint32_t i = 0; i < SIDE; i++)
+			bin[row + i] = base[i] + (edge[base[i]] < x[row + i]);
+	}
+	for (; row < rows; row++)
+		bin[row] = edges_bin(edge, n, x[row]);
 }
 
 #endif

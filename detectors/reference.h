@@ -17,6 +17,7 @@ struct reference {
 	const uint32_t *key;      /* [n] or NULL: seasonal key */
 	uint32_t days;            /* number of distinct days (1 if day is NULL) */
 	uint32_t keys;            /* number of distinct keys (1 if key is NULL) */
+	uint32_t width;           /* values a row of a COLUMN_VECTOR; else 0 or 1 */
 	uint32_t categories;      /* number of codes */
 	const char *const *text;  /* [categories] bytes of a category, not NUL-terminated ... */
 	const uint32_t *text_len; /* [categories] ... and their lengths */

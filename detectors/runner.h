@@ -24,7 +24,7 @@ struct runner_options {
 	bool days, keyed;   /* filter only, contract 4b */
 	uint32_t thin;      /* step or OPTION_AUTO; 1 */
 	uint32_t phases;    /* copies or OPTION_AUTO; 1 */
-	uint32_t warmup;    /* 1000 (2000 for phases: auto without a reference) */
+	uint32_t warmup;    /* OPTION_AUTO: 1000, or 2000 for phases: auto */
 };
 extern const struct option runner_option_table[]; /* ended by OPT_END */
 
@@ -54,6 +54,11 @@ struct records {
 	const int64_t *watermark_ms; /* [n] with a meter */
 	const uint8_t *late;       /* [n] or NULL; 1 = g is 0 */
 	const int64_t *time_ms;    /* [n] or NULL */
+	/* Texts of the codes so far, read only when a warm-up of categories ends (ties of frequency go
+	 * by bytes); NULL: ties go by code. */
+	uint32_t categories;
+	const char *const *text;   /* [categories] */
+	const uint32_t *text_len;  /* [categories] */
 };
 #define RUNNER_MISSING UINT32_MAX
 

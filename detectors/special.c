@@ -1,9 +1,10 @@
 /* special.c -- incomplete beta and gamma functions and their inverses.
  *
- * I_x(a, b) = x^a (1-x)^b / (a B(a, b)) * 1 / (1 + d_1 / (1 + d_2 / (1 + ..))), the continued fraction
- * of DLMF 8.17.22 by Lentz's method (as Thompson and Barnett 1986), on the side where it converges in
- * O(sqrt(max(a, b))) steps. The factor in front is what loses digits at large a and b: there it is
- * taken about the mean x0 = a / (a+b), where the first-order terms cancel exactly (Loader 2000), with
+ * I_x(a, b) = x^a (1-x)^b / B(a, b) times the continued fraction of DiDonato and Morris (1992, TOMS
+ * algorithm 708, equation 9: the even part of DLMF 8.17.22), on the side of the mean where it
+ * converges in O(sqrt(max(a, b))) steps. Unlike the plain fraction it subtracts nothing that
+ * nearly cancels. The factor in front is what loses digits at large a and b: there it is taken
+ * about the mean x0 = a / (a+b), where the first-order terms cancel exactly (Loader 2000), with
  * Stirling's series for the gamma functions (DLMF 5.11.1).
  *
  * Quantiles: the unknown is the smaller of x and 1 - x, the equation that of the smaller tail, in
@@ -13,6 +14,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 
 static const double ln_sqrt_2pi = 0.91893853320467274178;
 /* From here on Stirling's series with eight terms is exact to 1e-17. */
@@ -92,40 +94,61 @@ beta_front(double x, double y, double a, double b)
 	           - special_ln_beta(a, b));
 }
 
+/* The continued fraction behind x^a y^b / B(a, b), 0 < x <= a / (a+b); away = a - (a+b) x >= 0 is
+ * what no other operation can recover once it is lost. */
 static double
-beta_fraction(double x, double a, double b)
+beta_fraction(double x, double y, double a, double b, double away)
 {
-	const double tiny = 1e-300;
-	double c = 1.0, d = 1.0 - (a + b) * x / (a + 1.0), h;
+	double c = 1.0 + away, c1 = 1.0 + 1.0 / a, s = a + 1.0, p = 1.0;
+	double an = 0.0, bn = 1.0, an1 = 1.0, bn1 = c / c1, r = c1 / c;
 
-	d = 1.0 / (fabs(d) < tiny ? tiny : d);
-	h = d;
-	for (int m = 1; m <= FRACTION_STEPS_MAX; m++) {
-		double step, even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-		double odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+	for (int n = 1; n <= FRACTION_STEPS_MAX; n++) {
+		double t = n / a, w = n * (b - n) * x, e = a / s;
+		double alpha = p * (p + b / a) * e * e * (w * x);
+		double beta = n + w / s + (1.0 + t) / (c1 + 2.0 * t) * (c + n * (1.0 + y));
+		double an2 = alpha * an + beta * an1, bn2 = alpha * bn + beta * bn1;
+		double next = an2 / bn2;
+		bool done = fabs(next - r) <= DBL_EPSILON * next;
 
-		d = 1.0 + even * d;
-		c = 1.0 + even / c;
-		d = 1.0 / (fabs(d) < tiny ? tiny : d);
-		c = fabs(c) < tiny ? tiny : c;
-		h *= d * c;
-		d = 1.0 + odd * d;
-		c = 1.0 + odd / c;
-		d = 1.0 / (fabs(d) < tiny ? tiny : d);
-		c = fabs(c) < tiny ? tiny : c;
-		step = d * c;
-		h *= step;
-		if (fabs(step - 1.0) < DBL_EPSILON)
+		r = next;
+		if (done)
 			break;
+		p = 1.0 + t;
+		s += 2.0;
+		an = an1 / bn2;
+		bn = bn1 / bn2;
+		an1 = r;
+		bn1 = 1.0;
 	}
-	return h;
+	return r;
+}
+
+/* The series of positive terms (DLMF 8.17.8) behind x^a y^b / B(a, b). */
+static double
+beta_series(double x, double a, double b)
+{
+	double term = 1.0 / a, sum = term;
+
+	for (int n = 1; n <= FRACTION_STEPS_MAX && term > sum * DBL_EPSILON / 4; n++) {
+		term *= (a + b + n - 1.0) / (a + n) * x;
+		sum += term;
+	}
+	return sum;
+}
+
+/* Is x at most three standard deviations above the mean of a law with small a? There the fraction
+ * subtracts, the series does not. */
+static bool
+series_fits(double x, double a, double b)
+{
+	return a < 30.0 && x < 0.7 && (a + b) * x <= a + 3.0 * sqrt(a) + 1.0;
 }
 
 /* Both tails of the beta law at x, y = 1 - x; the smaller one is accurate. */
 static void
 beta_tails(double x, double y, double a, double b, double *lower, double *upper)
 {
-	double front;
+	double front, away = a <= b ? a - (a + b) * x : (a + b) * y - b;
 
 	if (x <= 0.0 || y <= 0.0) {
 		*lower = x <= 0.0 ? 0.0 : 1.0;
@@ -133,11 +156,17 @@ beta_tails(double x, double y, double a, double b, double *lower, double *upper)
 		return;
 	}
 	front = beta_front(x, y, a, b);
-	if (x < (a + 1.0) / (a + b + 2.0)) {
-		*lower = fmin(1.0, front * beta_fraction(x, a, b) / a);
+	if (a <= b && series_fits(x, a, b)) {
+		*lower = fmin(1.0, front * beta_series(x, a, b));
+		*upper = 1.0 - *lower;
+	} else if (b < a && series_fits(y, b, a)) {
+		*upper = fmin(1.0, front * beta_series(y, b, a));
+		*lower = 1.0 - *upper;
+	} else if (away >= 0.0) {
+		*lower = fmin(1.0, front * beta_fraction(x, y, a, b, away));
 		*upper = 1.0 - *lower;
 	} else {
-		*upper = fmin(1.0, front * beta_fraction(y, b, a) / b);
+		*upper = fmin(1.0, front * beta_fraction(y, x, b, a, -away));
 		*lower = 1.0 - *upper;
 	}
 }
@@ -175,7 +204,8 @@ solve(tails_fn *tails, const double law[2], double p, double q, double low, doub
 		next = z * exp(-excess / slope);
 		if (!(next > low && next < high))
 			next = sqrt(low) * sqrt(high);
-		if (fabs(next - z) <= 2.0 * DBL_EPSILON * z || high - low <= 2.0 * DBL_EPSILON * high)
+		if (fabs(next - z) <= 2.0 * DBL_EPSILON * z
+		    || high - low <= 2.0 * DBL_EPSILON * high)
 			return next;
 		z = next;
 	}

@@ -41,6 +41,8 @@ void decode(struct decoder *d, const struct message *m, struct record *out);
  * list grows up to LIMIT_MODELS. Feature slots of a model in order of appearance. */
 uint32_t decoder_models(const struct decoder *d);
 const char *decoder_model_name(const struct decoder *d, uint32_t model, uint32_t *length);
+/* The number of a model by name; with `models: auto` it is made when there is room. UINT32_MAX: none. */
+uint32_t decoder_model(struct decoder *d, const char *name, uint32_t length);
 uint32_t decoder_slots(const struct decoder *d, uint32_t model);
 const char *decoder_slot_name(const struct decoder *d, uint32_t model, uint32_t slot, uint32_t *length);
 /* Configured type of a slot (enum feature_type of config.h). */

@@ -39,6 +39,8 @@ struct lines *lines_open(const char *path, struct diag *d); /* NULL on error */
 /* False at the end. The bytes are without LF or CRLF, NUL-terminated, valid until the next call. */
 bool lines_next(struct lines *l, char **text, size_t *length);
 uint64_t lines_number(const struct lines *l); /* of the last line, from 1 */
+/* After lines_next() said false: why the rest could not be read, or NULL at a proper end. */
+const char *lines_error(const struct lines *l);
 void lines_close(struct lines *l);
 
 /* A number with blanks around it (contract 16). Returns 1 a finite number, 0 missing (empty, nan, inf,

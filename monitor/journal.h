@@ -3,11 +3,14 @@
  * One journal a model. Rows are appended in merged order and never move: row number = count of rows ever
  * appended. In memory 56 bytes a row in blocks of LIMIT_JOURNAL_BLOB_ROWS plus a 4-byte open-addressing
  * index (load <= 3/4), so at most 64 bytes a waiting prediction, blocks allocated as they are needed.
- * On disk: table `chunks`, owner "journal" (rows, appended at each commit), "outcomes" (labels taken,
- * appended; replaces the done-bitmaps: fewer bytes when labels come in random order), "orphans".
+ * On disk: table `chunks`, owner "journal" (rows, appended at each commit), "journal-probs", "outcomes"
+ * (labels taken, appended; replaces the done-bitmaps: fewer bytes when labels come in random order),
+ * "orphans"; state "journal".
  * A matched row stays, marked done, until its block goes: by capacity (oldest block first; its unlabelled
  * rows count as `evicted`) or when the watermark passes the ts of all its rows + wait + lateness (`expired`).
- * Everything is a function of the calls in order; chunk boundaries on disk are not part of any result.
+ * Everything is a function of the calls in order, the tables too: commits, failed commits and restarts
+ * at any moment end with the same bytes. So journal_expire() must be called at moments that follow from
+ * the records (each advance of the watermark is cheap enough), not where a batch happens to be cut.
  */
 #ifndef MONITOR_JOURNAL_H
 #define MONITOR_JOURNAL_H
@@ -42,7 +45,8 @@ struct journal_row { /* 56 bytes; also the form on disk (little-endian, through 
 		struct { uint64_t set; double top; double spare; } klass; /* waiting, classes 0..63 of the set;
 		                                                           * larger sets are payload */
 		struct { double label, value; int64_t delay_ms; } done; /* done: numeric label or class
-		                                                         * index as double; predicted value */
+		                                                         * index as double; predicted value,
+		                                                         * of classes `top` */
 	} u;
 	uint32_t window;          /* the caller's number of the prediction's window */
 	uint16_t group;           /* (version, segment) of the caller */
@@ -53,8 +57,11 @@ struct journal_row { /* 56 bytes; also the form on disk (little-endian, through 
 };
 _Static_assert(sizeof(struct journal_row) == 56, "64 bytes a waiting prediction with its index");
 
+enum { JOURNAL_CAPACITY_MAX = 1 << 30 }; /* 32-bit positions, with room for a tag */
+
 struct journal_config {
-	uint32_t capacity;        /* rows kept; default 4 000 000 */
+	uint32_t capacity;        /* rows kept; default 4 000 000. Below 524 288 the blocks are smaller: the
+	                           * largest power of two that is at most capacity / 8 */
 	uint32_t probs;           /* K doubles of payload a row; 0 = none. Set at the first record with probs
 	                           * by journal_set_probs; rows appended before have none */
 	int64_t keep_ms;          /* wait + lateness */
@@ -63,6 +70,8 @@ struct journal_config {
 
 int journal_create(struct journal **out, const struct journal_config *config, struct diag *d);
 void journal_destroy(struct journal *j); /* NULL is fine */
+/* The store's id of the model may be known only at the first commit: set before save and load. */
+void journal_set_model(struct journal *j, uint32_t model_id);
 /* K probabilities a row from now on. ERR_LIMIT when K differs from an earlier call (class count changed). */
 int journal_set_probs(struct journal *j, uint32_t probs);
 
@@ -70,17 +79,22 @@ int journal_set_probs(struct journal *j, uint32_t probs);
 uint64_t journal_find(const struct journal *j, uint64_t id);
 /* Prefetches what journal_find(id) will touch: call it some records ahead. */
 void journal_prefetch(const struct journal *j, uint64_t id);
+/* A second step, some records after the first: prefetches the row too. */
+void journal_prefetch_row(const struct journal *j, uint64_t id);
 /* Appends; returns its number. `probs` NULL or K doubles. The id must not be in the journal. May evict the
  * oldest block. ERR_IO (memory) is reported as UINT64_MAX. */
 uint64_t journal_append(struct journal *j, const struct journal_row *row, const double *probs);
 /* Row by number; NULL when it has left. The pointer is valid until the next append. */
 const struct journal_row *journal_get(const struct journal *j, uint64_t number);
 const double *journal_probs(const struct journal *j, uint64_t number); /* NULL: none */
-/* Takes a label: fills u.done (value kept, label, delay) and the outcome flags, which the caller computed. */
+/* Takes a label: fills u.done (value kept, label, delay) and the outcome flags, which the caller computed
+ * (JOURNAL_SEEN may be among them). Again for the same row: replaces label, delay and outcome. */
 void journal_done(struct journal *j, uint64_t number, double label, int64_t delay_ms, uint16_t outcome_flags);
 /* The outcome of a done row was handed to the detectors (matured windows). Persisted like an outcome. */
 void journal_seen(struct journal *j, uint64_t number);
-/* Drops blocks whose every row is older than watermark - keep_ms. */
+/* Drops blocks, oldest first, whose every row is older than watermark - keep_ms; of the youngest one what
+ * there is (numbers go on). Then orphans that are older, from the oldest arrival up to the first that is
+ * not. A few nanoseconds when nothing expires. */
 void journal_expire(struct journal *j, int64_t watermark_ms);
 uint64_t journal_first(const struct journal *j); /* number of the oldest row kept ... */
 uint64_t journal_end(const struct journal *j);   /* ... and of the next one to be appended */
@@ -108,12 +122,15 @@ size_t journal_bytes(const struct journal *j);
 
 /* Appends what is new since the last call to the open transaction of `store` (rows, outcomes, orphans,
  * dropped blocks). After a failed commit journal_unsave() makes the next call write it again; after a
- * successful one call journal_saved(). */
+ * successful one call journal_saved(). ERR_IO also when an earlier call that cannot say so had no memory:
+ * the process must end. */
 int journal_save(struct journal *j, struct store *store);
 void journal_saved(struct journal *j);
 void journal_unsave(struct journal *j);
 uint64_t journal_dirty_bytes(const struct journal *j);
-/* Reads everything back: 10 million rows in at most 5 s. */
+/* Reads everything back into a journal that was just created: 10 million rows in at most 5 s. Another
+ * capacity than before is fine (everything may be written anew at the next save). ERR_CORRUPT: what is in
+ * the database does not fit together; the journal can only be destroyed. */
 int journal_load(struct journal *j, struct store *store, struct diag *d);
 
 #endif

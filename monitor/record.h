@@ -43,6 +43,7 @@ enum record_parts {
 	RECORD_PROB_SUM = 1 << 7,   /* probs do not sum to 1 within 1e-3: kept out of methods on probs */
 	RECORD_PROB_RANGE = 1 << 8, /* a prob below 0 or above 1 */
 	RECORD_BOM = 1 << 9,
+	RECORD_OTHER = 1 << 10,     /* has members, samples, logits, an embedding, ...: not read yet */
 };
 
 /* Why a record was refused; 0 = it was not. Names are public (table `rejected`, metrics). */
@@ -111,7 +112,12 @@ struct record {
 };
 
 void record_init(struct record *r);
-void record_finish(struct record *r);
+void record_finish(struct record *r); /* NULL is fine */
+/* Empties the record; the buffers stay. */
+void record_clear(struct record *r);
+/* Room for n cells in all; for more bytes of text, which are returned. */
+void record_reserve_cells(struct record *r, uint32_t n);
+char *record_reserve_text(struct record *r, size_t bytes);
 static inline const char *
 record_text(const struct record *r, struct text t)
 {

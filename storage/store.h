@@ -51,6 +51,10 @@ void store_rollback(struct store *s);
 /* The database or its WAL was moved, replaced or unlinked while open (stat, never open): ERR_IO. */
 int store_check_moved(struct store *s, struct diag *d);
 int64_t store_wal_bytes(struct store *s);
+/* Free bytes of its file system, for us; UINT64_MAX when that cannot be told. Below STORE_FREE_MIN_BYTES
+ * (a few WALs) the disk counts as nearly full. */
+enum { STORE_FREE_MIN_BYTES = 256 * 1024 * 1024 };
+uint64_t store_free_bytes(const struct store *s);
 uint64_t store_bytes_put(const struct store *s); /* bytes bound since store_begin: paces commits */
 
 /* -- identity: ids are the database's own, assigned in order of first request, stable for ever ------ */
@@ -102,7 +106,10 @@ int store_delete_state(struct store *s, const char *owner, uint32_t id);
 int store_put_meta(struct store *s, const char *key, const char *value);
 int store_put_meta_i64(struct store *s, const char *key, int64_t value);
 int store_get_meta(struct store *s, const char *key, char *value, size_t size); /* ERR_MISSING */
-/* Absolute value of a counter; model_id 0 = the whole process. */
+/* Absolute value of a counter; model_id 0 = the whole process. View `joins` reads, a model: predictions,
+ * label_lines, matched_ids, repeat_lines, repeat_other_label, labels_late, and from the journal waiting,
+ * expired, evicted, orphans, orphans_expired. report_status reads `records` and `rejected` of 0. View
+ * `budget` reads meta budget_alarms, budget_period_ms, first_watermark_ms; it and `lag` watermark_ms. */
 int store_put_counter(struct store *s, uint32_t model_id, const char *name, uint64_t n);
 int store_each_counter(struct store *s,
                        int (*visit)(void *ctx, uint32_t model_id, const char *name, uint64_t n),
@@ -170,7 +177,9 @@ int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, ui
 /* Marks rows final whose window ends before `until_ms` (watermark - wait). */
 int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms);
 /* Rolls statistics up (window -> hour -> day) and drops what is older than kept; at most `rows_max` rows
- * deleted, so a commit stays short. A pure function of the rows and of now_ms (the watermark). */
+ * deleted (one stream's hour or day always), so a commit stays short. A pure function of the rows and of
+ * now_ms: the watermark, or the begin of the oldest window that is still open if that is earlier (windows
+ * of records may stay open for days; a row put into a rolled-up hour would be merged a second time). */
 int store_retain(struct store *s, int64_t now_ms, int64_t keep_fine_ms, int64_t keep_hour_ms,
                  uint32_t rows_max);
 

@@ -1,0 +1,273 @@
+/* config.c -- the keys of the whole file; load, hash, free. */
+#include "config/config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "config/config_key.h"
+#include "config/diag.h"
+#include "config/limits.h"
+
+static const char *const sends[] = { "certified", "all", NULL };
+
+#define DAY 86400000.0
+#define C struct config
+
+static const struct config_key kafka_keys[] = {
+	CONFIG_OWN(C, kafka.brokers, "brokers", config_kafka_read_brokers, config_kafka_write_brokers,
+	           "embedded", 0, 0, "embedded or host:port,host:port",
+	           "Where Kafka is; embedded runs a broker inside this process, for a first try."),
+	CONFIG_KEY(OPT_TEXT(C, kafka.group, "group", "driftd",
+	                    "Group under which offsets are committed for lag tools; never read.")),
+	CONFIG_OWN_UNSET(C, kafka.property, "properties", config_kafka_read_properties,
+	                 config_kafka_write_properties, 0, 0, "mapping of librdkafka's names to values",
+	                 "librdkafka's own",
+	                 "Handed to librdkafka as they are; ${ENV:NAME} and ${FILE:path} for secrets."),
+	CONFIG_KEY(OPT_U32(C, kafka.embedded_partitions, "embedded_partitions", "1", 1,
+	                   LIMIT_PARTITIONS, "Partitions of a topic of the embedded broker.")),
+	CONFIG_END,
+};
+
+static const struct config_key topic_keys[] = {
+	CONFIG_OWN(C, topics_records, "records", config_value_read_topics, config_value_write_strings,
+	           "[inference.*]", 1, 1000, "list of topic names with * and ?",
+	           "Topics with predictions."),
+	CONFIG_OWN(C, topics_labels, "labels", config_value_read_topics, config_value_write_strings,
+	           "[labels.*]", 0, 1000, "list of topic names with * and ?", "Topics with labels."),
+	CONFIG_END,
+};
+
+static const struct config_key alert_keys[] = {
+	CONFIG_OWN(C, budget_alarms, "budget", config_value_read_budget, config_value_write_budget,
+	           "1 per week", 0, 0,
+	           "NUMBER per minute | hour | day | week | month | year | DURATION",
+	           "False alarms to expect over all models, features, groups and detectors."),
+	CONFIG_KEY(OPTION_ROW(C, send, "send", OPTION_ENUM, enum send, "certified", 0, 0, sends,
+	                      "Which alerts are delivered: those whose promise holds, or all.")),
+	CONFIG_END,
+};
+
+static const struct config_key retention_keys[] = {
+	CONFIG_KEY(OPT_DURATION(C, keep_fine_ms, "window", "2d", 3600000, 36500 * DAY,
+	                        "How long the rows of single windows are kept.")),
+	CONFIG_KEY(OPT_DURATION(C, keep_hour_ms, "hour", "30d", 3600000, 36500 * DAY,
+	                        "How long the rows of an hour are kept.")),
+	CONFIG_OWN(C, keep_hour_ms, "day", config_value_read_fallback_only, config_value_write_nothing,
+	           "forever", 0, 0, "forever", "The rows of a day are always kept."),
+	CONFIG_END,
+};
+
+const struct config_key config_keys[] = {
+	CONFIG_KEY(OPT_TEXT(C, database, "database", "driftd.db", "The SQLite file of all results.")),
+	CONFIG_SECTION("kafka", kafka_keys, "Where records come from."),
+	CONFIG_SECTION("topics", topic_keys, "What is read; records are told apart by their content."),
+	{ .option = { .name = "fields", .help = "Where fields stand in the JSON, for all models; keys "
+	                                        "joined with dots, \\. for a dot in a key." },
+		.read = config_key_deferred,
+		.type = "mapping of standard names to paths",
+		.unset = "where the standard record has them" },
+	CONFIG_SECTION("alerts", alert_keys, "How often you accept to be woken for nothing."),
+	{ .option = { .name = "windows", .help = "What one row of statistics covers, for all models." },
+		.read = config_key_deferred,
+		.child = config_window_keys },
+	CONFIG_SECTION("retention", retention_keys, "How long statistics are kept."),
+	CONFIG_KEY(OPT_DURATION(C, merge_stall_ms, "merge_stall", "30s", 100, 3600000,
+	                        "How long a silent partition may hold up the others.")),
+	CONFIG_KEY(OPTION_ROW(C, seed, "seed", OPTION_I64, uint64_t, "1", 0, 9007199254740992.0, NULL,
+	                      "Seed of every random choice; the same seed gives the same results.")),
+	{ .option = { "id_hash_key", OPTION_TEXT, offsetof(C, id_hash_key), NULL, 0, 0, NULL,
+	              "Secret key of the hash of ids." },
+		.read = config_value_read_id_key,
+		.write = config_value_write_nothing,
+		.type = "32 hexadecimal digits",
+		.unset = "drawn when the database is created" },
+	CONFIG_OWN(C, on_gap_stop, "on_gap", config_value_read_on_gap, config_value_write_on_gap,
+	           "continue", 0, 0, "continue | stop",
+	           "After records were lost: record the gap and go on, or stop."),
+	{ .option = { .name = "defaults",
+	              .help = "What holds for a model that does not say otherwise." },
+		.read = config_key_deferred,
+		.child = config_model_keys + 1 },
+	{ .option = { .name = "models", .fallback = "auto",
+	              .help = "`auto` watches every model that appears; a list watches those alone, "
+	                      "each with a name and any key of `defaults`." },
+		.read = config_key_deferred,
+		.child = config_model_keys,
+		.type = "auto or a list" },
+	CONFIG_END,
+};
+
+static int
+by_model_name(const void *a, const void *b)
+{
+	const struct model_config *const *p = a, *const *q = b;
+
+	return strcmp((*p)->name, (*q)->name);
+}
+
+/* Over checked values, not over text: comments, order, `300s` for `5m` and defaults written out
+ * make no difference. */
+static int
+hash(struct config *c)
+{
+	const struct model_config *sorted[LIMIT_MODELS];
+	char prefix[32], *text = NULL;
+	size_t bytes = 0;
+	FILE *out = open_memstream(&text, &bytes);
+
+	if (!out)
+		return ERR_IO;
+	config_key_dump(out, config_keys, "", c);
+	config_key_dump(out, config_model_keys, "defaults", &c->defaults);
+	fprintf(out, "models=%s\n", c->models_auto ? "auto" : "");
+	for (size_t i = 0; i < c->models; i++)
+		sorted[i] = &c->model[i];
+	qsort(sorted, c->models, sizeof sorted[0], by_model_name);
+	for (size_t i = 0; i < c->models; i++) {
+		snprintf(prefix, sizeof prefix, "models.%zu", i);
+		config_key_dump(out, config_model_keys, prefix, sorted[i]);
+	}
+	int failed = ferror(out);
+	failed |= fclose(out);
+	if (!failed)
+		c->hash = XXH64(text, bytes, 0);
+	free(text);
+	return failed ? ERR_IO : 0;
+}
+
+/* Fills c from the tree; everything wrong has been reported to r. */
+static void
+fill(struct config_reading *r, const struct yaml_node *root, struct config *c)
+{
+	if (config_key_defaults(config_keys, c)) {
+		config_reading_error(r, ERR_IO, root, "out of memory");
+		return;
+	}
+	if (root->kind == YAML_SCALAR && !*root->scalar) {
+		config_reading_error(r, ERR_INVALID, root, "the file is empty");
+		return;
+	}
+	config_key_section(r, config_keys, root, NULL, c);
+	if (root->kind != YAML_MAPPING)
+		return;
+	config_model_read_all(r, root, c);
+	config_kafka_check(r, &c->kafka);
+	const struct yaml_node *keep = yaml_get(root, "retention");
+	if (keep && c->keep_hour_ms < c->keep_fine_ms)
+		config_reading_error(r, ERR_INVALID, keep, "retention: `hour` is shorter than `window`");
+	if (!r->err && hash(c))
+		config_reading_error(r, ERR_IO, root, "out of memory");
+}
+
+static int
+build(struct config **out, struct yaml_node *root, const char *path, const char *name, FILE *errors,
+      struct diag *d)
+{
+	struct config_reading r = { .name = name, .errors = errors, .first = d };
+	struct config *c = calloc(1, sizeof *c);
+	int err = 0;
+
+	if (c && path)
+		c->path = strdup(path);
+	if (!c || (path && !c->path)) {
+		err = diag_set(d, ERR_IO, "%s: out of memory", name);
+		if (errors)
+			fprintf(errors, "%s: out of memory\n", name);
+	} else {
+		fill(&r, root, c);
+		err = r.err;
+	}
+	yaml_tree_free(root);
+	if (err) {
+		config_free(c);
+		c = NULL;
+	}
+	*out = c;
+	return err;
+}
+
+static int
+no_tree(int err, FILE *errors, const struct diag *mine, struct diag *d)
+{
+	if (errors)
+		fprintf(errors, "%s\n", mine->text);
+	return diag_set(d, err, "%s", mine->text);
+}
+
+int
+config_load(struct config **out, const char *path, FILE *errors, struct diag *d)
+{
+	struct yaml_node *root;
+	struct diag mine;
+	int err = yaml_load(&root, path, &mine);
+
+	*out = NULL;
+	return err ? no_tree(err, errors, &mine, d) : build(out, root, path, path, errors, d);
+}
+
+int
+config_parse(struct config **out, const char *text, size_t length, const char *name, FILE *errors,
+             struct diag *d)
+{
+	struct yaml_node *root;
+	struct diag mine;
+	int err = yaml_parse(&root, text, length, name, &mine);
+
+	*out = NULL;
+	return err ? no_tree(err, errors, &mine, d) : build(out, root, NULL, name, errors, d);
+}
+
+void
+config_free(struct config *c)
+{
+	if (!c)
+		return;
+	config_key_finish(config_keys, c);
+	config_kafka_free(&c->kafka);
+	config_strings_free(&c->topics_records);
+	config_strings_free(&c->topics_labels);
+	free(c->id_hash_key);
+	config_model_free(&c->defaults);
+	for (size_t i = 0; i < c->models; i++)
+		config_model_free(&c->model[i]);
+	free(c->model);
+	free(c->path);
+	free(c);
+}
+
+const struct model_config *
+config_model(const struct config *c, const char *name, size_t length)
+{
+	for (size_t i = 0; i < c->models; i++)
+		if (strlen(c->model[i].name) == length && !memcmp(c->model[i].name, name, length))
+			return &c->model[i];
+	return NULL;
+}
+
+bool
+config_glob(const char *pattern, const char *text)
+{
+	const char *star = NULL, *from = NULL;
+
+	/* On a mismatch the last * takes one byte more; earlier ones never need to change. */
+	while (*text) {
+		if (*pattern == '*') {
+			star = pattern++;
+			from = text;
+		} else if (*pattern == '?' || *pattern == *text) {
+			pattern++;
+			text++;
+		} else if (star) {
+			pattern = star + 1;
+			text = ++from;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return !*pattern;
+}

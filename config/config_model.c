@@ -1,0 +1,278 @@
+/* config_model.c -- what can be said about a model, and who inherits it: built-in values, then
+ * `windows` and `fields` of the file, then `defaults`, then the model's own keys.
+ *
+ * Nothing is copied from `defaults` into a model: its section is read again into every model,
+ * silently, so that each owns its strings. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config_key.h"
+#include "config/diag.h"
+#include "config/limits.h"
+
+static config_key_read_fn read_windows, read_reference, read_labels;
+static config_key_write_fn write_labels;
+
+static const char *const revisions[] = { "first", "last", NULL };
+
+#define DAY 86400000.0
+#define M struct model_config
+
+static const struct config_key topic_keys[] = {
+	CONFIG_OWN_UNSET(M, topics_records, "records", config_value_read_topics,
+	                 config_value_write_strings, 1, 1000, "list of topic names with * and ?",
+	                 "those of the whole file", "Topics with this model's predictions."),
+	CONFIG_OWN_UNSET(M, topics_labels, "labels", config_value_read_topics,
+	                 config_value_write_strings, 0, 1000, "list of topic names with * and ?",
+	                 "those of the whole file", "Topics with this model's labels."),
+	CONFIG_END,
+};
+
+static const struct config_key reference_keys[] = {
+	CONFIG_OWN(M, reference_records, "from", config_value_read_fallback_only,
+	           config_value_write_nothing, "first", 0, 0, "first",
+	           "The reference is drawn from the first records, unless `driftd fit` has made one."),
+	CONFIG_KEY(OPT_U32(M, reference_records, "records", "10000", LIMIT_REFERENCE_MIN, 10000000,
+	                   "Values that a reference holds.")),
+	CONFIG_KEY(OPT_DURATION(M, reference_span_ms, "span", "14d", 1000, 3650 * DAY,
+	                        "Event time that these values are spread over.")),
+	CONFIG_UNSET(OPT_TEXT(M, reference_file, "file", NULL,
+	                      "A file of records as the reference, in place of the other three."),
+	             "the first records"),
+	CONFIG_END,
+};
+
+static const struct config_key coverage_keys[] = {
+	CONFIG_OWN(M, coverage_level, "level", config_value_read_level, config_value_write_f64,
+	           "from-record", 1e-6, 1 - 1e-6, "from-record or a number between 0 and 1",
+	           "The coverage that was promised; from-record reads prediction.level."),
+	CONFIG_KEY(OPT_F64(M, coverage_tolerance, "tolerance", "0.01", 0, 0.5,
+	                   "A loss of coverage, as a share of records, that does not matter.")),
+	CONFIG_OWN(M, coverage_calibration, "calibration", config_value_read_calibration,
+	           config_value_write_i64, "from-record", 1, 1e9,
+	           "from-record, unknown or the number of calibration scores",
+	           "Scores that the intervals were calibrated on; from-record reads conformal.n_cal, "
+	           "else unknown."),
+	CONFIG_END,
+};
+
+static const struct config_key label_keys[] = {
+	CONFIG_KEY(OPT_DURATION(M, labels_wait_ms, "wait", "60d", 1000, 3650 * DAY,
+	                        "A label that comes later than this counts as late.")),
+	CONFIG_KEY(OPT_DURATION(M, labels_lateness_ms, "lateness", "365d", 0, 3650 * DAY,
+	                        "How long after `wait` a prediction is still kept for a late label.")),
+	CONFIG_KEY(OPT_U32(M, labels_capacity, "capacity", "4000000", 16, 200000000,
+	                   "Predictions that wait for a label at most; the oldest leave first.")),
+	CONFIG_KEY(OPTION_ROW(M, revision, "revision", OPTION_ENUM, enum revision, "first", 0, 0,
+	                      revisions, "Which of two labels for one prediction the statistics "
+	                      "show; detectors always see the first.")),
+	CONFIG_END,
+};
+
+const struct config_key config_window_keys[] = {
+	CONFIG_KEY(OPT_DURATION(M, windows.width_ms, "width", "5m", 1000, DAY,
+	                        "Event time of one row of statistics.")),
+	CONFIG_UNSET(OPT_U32(M, windows.records, "records", NULL, 1, 100000000,
+	                     "Records of one row of statistics, in place of a width."),
+	             "windows by width"),
+	CONFIG_END,
+};
+
+const struct config_key config_model_keys[] = {
+	CONFIG_UNSET(OPT_TEXT(M, name, "name", NULL, "The model, as its records call it."),
+	             "must be given"),
+	CONFIG_SECTION("topics", topic_keys, "This model's topics; without, those of the whole file."),
+	CONFIG_OWN_UNSET(M, field, "fields", config_value_read_fields, config_value_write_fields, 0, 0,
+	                 "mapping of standard names to paths", "where the standard record has them",
+	                 "Where a field stands in the JSON; keys joined with dots, \\. for a dot in a "
+	                 "key."),
+	CONFIG_OWN_UNSET(M, classes, "classes", config_value_read_strings, config_value_write_strings,
+	                 2, LIMIT_CLASSES, "list of names", "as the record gives them",
+	                 "Order of the classes, for probabilities that come as an array."),
+	{ .option = { "features", OPTION_TEXT, offsetof(M, feature), NULL, 0, LIMIT_FEATURES,
+	              config_value_feature_types,
+	              "Features to watch: a list leaves the others out, a mapping only sets types." },
+		.read = config_value_read_features,
+		.write = config_value_write_features,
+		.type = "list of names, or mapping of names to numeric | categorical | ignore | auto",
+		.unset = "all, with the type that the JSON has" },
+	CONFIG_OWN_UNSET(M, segments, "segments", config_value_read_strings, config_value_write_strings,
+	                 0, 64, "list of names", "no segments",
+	                 "Keys of `segment` whose values are watched one by one."),
+	CONFIG_OWN(M, ts_unit_ms, "ts_unit", config_value_read_ts_unit, config_value_write_f64, "ms", 0,
+	           0, "s | ms | us | ns", "Unit of the records' ts since 1970; never guessed."),
+	CONFIG_KEY(OPT_F64(M, min_effect, "min_effect", "0.1", 0.001, 10,
+	                   "The smallest change that matters, in standard deviations.")),
+	CONFIG_KEY(OPT_U32(M, resolve_after, "resolve_after", "0", 0, 10000,
+	                   "Records without effect, at least, before an episode ends.")),
+	CONFIG_KEY(OPT_AUTO_U32(M, thin, "thin", "auto", 1, 1000000,
+	                        "Detectors take every k-th record; auto measures the dependence.")),
+	{ .option = { .name = "reference", .help = "What the records are compared with." },
+		.child = reference_keys,
+		.read = read_reference },
+	CONFIG_SECTION("coverage", coverage_keys, "Prediction intervals and sets, judged by labels."),
+	{ .option = { .name = "labels", .help = "How predictions wait for their labels; `labels: off` "
+	                                        "keeps none." },
+		.child = label_keys,
+		.read = read_labels,
+		.write = write_labels },
+	{ .option = { .name = "windows", .help = "What one row of statistics covers." },
+		.child = config_window_keys,
+		.read = read_windows },
+	CONFIG_END,
+};
+
+static int
+read_windows(struct config_reading *r, const struct config_key *k, const struct yaml_node *n,
+             void *target)
+{
+	struct model_config *m = target;
+
+	if (yaml_get(n, "width") && yaml_get(n, "records"))
+		return config_reading_error(r, ERR_INVALID, n, "windows: either `width` or `records`");
+	int err = config_key_section(r, k->child, n, k->option.name, target);
+	if (!err && yaml_get(n, "width"))
+		m->windows.records = 0;
+	if (!err && yaml_get(n, "records"))
+		m->windows.width_ms = 0;
+	return err;
+}
+
+static int
+read_reference(struct config_reading *r, const struct config_key *k, const struct yaml_node *n,
+               void *target)
+{
+	struct model_config *m = target;
+	bool drawn = yaml_get(n, "from") || yaml_get(n, "records") || yaml_get(n, "span");
+
+	if (drawn && yaml_get(n, "file"))
+		return config_reading_error(r, ERR_INVALID, n,
+		                            "reference: either `file`, or `from`, `records` and `span`");
+	if (drawn) {
+		free(m->reference_file);
+		m->reference_file = NULL;
+	}
+	return config_key_section(r, k->child, n, k->option.name, target);
+}
+
+static int
+read_labels(struct config_reading *r, const struct config_key *k, const struct yaml_node *n,
+            void *target)
+{
+	struct model_config *m = target;
+
+	if (n->kind == YAML_SCALAR && !strcmp(n->scalar, "off")) {
+		m->labels_enabled = false;
+		return 0;
+	}
+	if (n->kind != YAML_MAPPING)
+		return config_reading_error(r, ERR_INVALID, n,
+		                            "labels: expected `off`, or keys as in {wait: 60d}");
+	m->labels_enabled = true;
+	return config_key_section(r, k->child, n, k->option.name, target);
+}
+
+static void
+write_labels(FILE *out, const struct config_key *k, const void *target)
+{
+	const struct model_config *m = target;
+
+	(void)k;
+	fputs(m->labels_enabled ? "on" : "off", out);
+}
+
+/* Everything but the model's own keys. `loud`: mistakes of the shared sections are reported. */
+static int
+inherit(struct config_reading *r, const struct yaml_node *root, struct model_config *m, bool loud)
+{
+	static const char *const shared[] = { "windows", "fields" };
+	const struct yaml_node *n;
+	int err = config_key_defaults(config_model_keys, m);
+
+	if (err)
+		return err;
+	m->labels_enabled = true;
+	r->silent = !loud;
+	for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+		if ((n = yaml_get(root, shared[i])))
+			config_key_read(r, config_key_find(config_model_keys, shared[i]), n, m);
+	/* The first row is the name, which is nobody's default. */
+	if ((n = yaml_get(root, "defaults")))
+		config_key_section(r, config_model_keys + 1, n, "defaults", m);
+	r->silent = false;
+	return 0;
+}
+
+static int
+read_model(struct config_reading *r, const struct yaml_node *root, const struct yaml_node *n,
+           struct config *c, struct model_config *m)
+{
+	if (n->kind != YAML_MAPPING)
+		return config_reading_error(r, ERR_INVALID, n, "models: expected `- name: NAME`");
+	m->line = n->child ? n->child->key_line : n->line;
+	if (inherit(r, root, m, false))
+		return config_reading_error(r, ERR_IO, n, "out of memory");
+	config_key_section(r, config_model_keys, n, "models", m);
+	if (!yaml_get(n, "name"))
+		return config_reading_error(r, ERR_INVALID, n, "models: a model without `name`");
+	if (!m->name)
+		return ERR_INVALID; /* told already */
+	if (strlen(m->name) > LIMIT_TEXT_BYTES)
+		return config_reading_error(r, ERR_INVALID, n, "name: more than %d bytes",
+		                            LIMIT_TEXT_BYTES);
+	for (const struct model_config *other = c->model; other < m; other++)
+		if (other->name && !strcmp(other->name, m->name))
+			return config_reading_error(r, ERR_INVALID, yaml_get(n, "name"),
+			                            "name: the model '%.80s' stands here twice; first in "
+			                            "line %d",
+			                            m->name, other->line);
+	return 0;
+}
+
+void
+config_model_read_all(struct config_reading *r, const struct yaml_node *root, struct config *c)
+{
+	const struct yaml_node *models = yaml_get(root, "models");
+
+	if (inherit(r, root, &c->defaults, true)) {
+		config_reading_error(r, ERR_IO, root, "out of memory");
+		return;
+	}
+	c->models_auto = !models || (models->kind == YAML_SCALAR && !strcmp(models->scalar, "auto"));
+	if (c->models_auto)
+		return;
+	if (models->kind != YAML_SEQUENCE || !models->child) {
+		config_reading_error(r, ERR_INVALID, models,
+		                     "models: expected `auto`, or a list of models, each `- name: NAME`");
+		return;
+	}
+	size_t n = 0;
+	for (const struct yaml_node *m = models->child; m; m = m->next)
+		n++;
+	if (n > LIMIT_MODELS) {
+		config_reading_error(r, ERR_LIMIT, models, "models: %zu models; at most %d", n,
+		                     LIMIT_MODELS);
+		return;
+	}
+	c->model = calloc(n, sizeof *c->model);
+	if (!c->model) {
+		config_reading_error(r, ERR_IO, models, "out of memory");
+		return;
+	}
+	/* Counted up before each is read: config_free releases what a refused one already owns. */
+	for (const struct yaml_node *m = models->child; m; m = m->next)
+		read_model(r, root, m, c, &c->model[c->models++]);
+}
+
+void
+config_model_free(struct model_config *m)
+{
+	config_key_finish(config_model_keys, m);
+	config_strings_free(&m->topics_records);
+	config_strings_free(&m->topics_labels);
+	config_strings_free(&m->classes);
+	config_strings_free(&m->segments);
+	config_features_free(m->feature, m->features);
+	config_fields_free(m->field, m->fields);
+}

@@ -1,0 +1,230 @@
+/* delay.c -- see delay.h. */
+#include "monitor/delay.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "config/diag.h"
+#include "config/option.h"
+#include "detectors/codec.h"
+#include "detectors/detector.h"
+#include "detectors/reference.h"
+#include "detectors/rng.h"
+#include "detectors/special.h"
+
+enum {
+	CHUNK = 64,
+	CATEGORIES = 5,
+	SEED = 1, /* of the simulation; the seed of the configuration has nothing to do with it */
+};
+
+/* A test with what it is compared with. */
+struct trial {
+	const struct detector *detector;
+	void *self;
+	struct reference ref;
+	double *value;
+	uint32_t *code;
+	double share[CATEGORIES]; /* after the change */
+	uint64_t drawn;
+};
+
+static const char *const category_text[CATEGORIES] = { "a", "b", "c", "d", "e" };
+static const uint32_t category_length[CATEGORIES] = { 1, 1, 1, 1, 1 };
+
+static double
+category_share(uint32_t i)
+{
+	double sum = 0;
+
+	for (uint32_t k = 0; k < CATEGORIES; k++)
+		sum += 1.0 / (k + 1);
+	return 1 / ((i + 1) * sum);
+}
+
+static void
+change_shares(double share[CATEGORIES], double kept)
+{
+	double top = category_share(0);
+
+	share[0] = top * kept;
+	for (uint32_t i = 1; i < CATEGORIES; i++)
+		share[i] = category_share(i) * (1 - share[0]) / (1 - top);
+}
+
+/* Value number i of an ideal reference of n. */
+static void
+reference_value(const struct delay_case *c, struct trial *t, uint32_t i, uint32_t n)
+{
+	double p = (i + 0.5) / n, sum = 0;
+	uint32_t k = 0;
+
+	switch (c->kind) {
+	case DELAY_SHIFT:
+		t->value[i] = special_normal_quantile(p);
+		break;
+	case DELAY_CATEGORY:
+		for (k = 0; k < CATEGORIES - 1; k++)
+			if (p < (sum += category_share(k)))
+				break;
+		t->code[i] = k;
+		break;
+	default:
+		t->value[i] = p < c->from;
+	}
+}
+
+static int
+make_reference(const struct delay_case *c, struct trial *t, struct diag *d)
+{
+	uint32_t n = c->reference < DELAY_REFERENCE_MAX ? c->reference : DELAY_REFERENCE_MAX;
+
+	if (c->kind == DELAY_CATEGORY)
+		t->code = calloc(n, sizeof *t->code);
+	else
+		t->value = calloc(n, sizeof *t->value);
+	if (!t->code && !t->value)
+		return diag_set(d, ERR_IO, "out of memory");
+	for (uint32_t i = 0; i < n; i++)
+		reference_value(c, t, i, n);
+	t->ref = (struct reference){ .n = n, .value = t->value, .code = t->code, .days = 1, .keys = 1 };
+	if (t->code) {
+		t->ref.categories = CATEGORIES;
+		t->ref.text = category_text;
+		t->ref.text_len = category_length;
+	}
+	return 0;
+}
+
+static void
+trial_finish(struct trial *t)
+{
+	if (t->self)
+		t->detector->destroy(t->self);
+	free(t->value);
+	free(t->code);
+}
+
+static int
+trial_init(struct trial *t, const struct delay_case *c, struct diag *d)
+{
+	static const char *const name[] = { "tolerant", "tolerant-binary", "tolerant-categorical",
+		                            "sr-bernoulli" };
+	bool known = c->kind == DELAY_KNOWN_RATE;
+	char text[40];
+	void *own;
+	int err = 0;
+
+	*t = (struct trial){ .detector = detector_find(name[c->kind]) };
+	own = calloc(1, t->detector->options_size + 1);
+	if (!own)
+		return diag_set(d, ERR_IO, "out of memory");
+	option_defaults(t->detector->options, own);
+	snprintf(text, sizeof text, "%.17g", known ? c->from : c->min_effect);
+	err = option_set(option_find(t->detector->options, known ? "p0" : "min_effect"), own, text, d);
+	if (!err && !known)
+		err = make_reference(c, t, d);
+	if (!err)
+		err = t->detector->create(&t->self, own, known ? NULL : &t->ref, 1, SEED, 1, d);
+	change_shares(t->share, c->to);
+	option_finish(t->detector->options, own);
+	free(own);
+	return err;
+}
+
+/* A chunk of records after the change. */
+static void
+draw(struct trial *t, const struct delay_case *c, double value[CHUNK], uint32_t code[CHUNK])
+{
+	for (uint32_t i = 0; i < CHUNK; i++) {
+		double u = rng_uniform(SEED, 2, ++t->drawn), sum = 0;
+		uint32_t k = 0;
+
+		if (c->kind == DELAY_SHIFT)
+			value[i] = special_normal_quantile(u) + c->to;
+		else
+			value[i] = u < c->to;
+		while (k < CATEGORIES - 1 && u >= (sum += t->share[k]))
+			k++;
+		code[i] = k;
+	}
+}
+
+/* One path: the record at which each threshold is first reached; DELAY_RECORDS_MAX: not at all. */
+static void
+run_path(struct trial *t, const struct delay_case *c, const double *threshold, size_t n, double *first)
+{
+	struct reading reading[CHUNK];
+	double value[CHUNK];
+	uint32_t code[CHUNK];
+	struct column column = { .n = CHUNK, .width = 1, .value = t->code ? NULL : value, .code = code };
+	size_t left = n;
+
+	for (size_t i = 0; i < n; i++)
+		first[i] = DELAY_RECORDS_MAX;
+	t->detector->reset(t->self);
+	for (uint32_t at = 0; at < DELAY_RECORDS_MAX && left; at += CHUNK) {
+		draw(t, c, value, code);
+		t->detector->update(t->self, &column, 0, INFINITY, reading);
+		for (uint32_t r = 0; r < CHUNK; r++)
+			for (size_t i = 0; i < n; i++)
+				if (first[i] == DELAY_RECORDS_MAX && reading[r].statistic >= threshold[i]) {
+					first[i] = at + r + 1;
+					left--;
+				}
+	}
+}
+
+int
+delay_expected(const struct delay_case *c, const double *threshold, size_t n, double *records,
+               struct diag *d)
+{
+	double first[DELAY_THRESHOLDS_MAX];
+	uint32_t missed[DELAY_THRESHOLDS_MAX] = { 0 };
+	struct trial t;
+	int err = trial_init(&t, c, d);
+
+	for (size_t i = 0; i < n; i++)
+		records[i] = 0;
+	for (uint32_t path = 0; !err && path < DELAY_PATHS; path++) {
+		run_path(&t, c, threshold, n, first);
+		for (size_t i = 0; i < n; i++) {
+			records[i] += first[i] / DELAY_PATHS;
+			missed[i] += first[i] == DELAY_RECORDS_MAX;
+		}
+		if (path == 1 && missed[0] == 2 && n == 1) /* most would be missed: not worth the rest */
+			missed[0] = DELAY_PATHS;
+		if (n == 1 && missed[0] == DELAY_PATHS)
+			break;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (2 * missed[i] > DELAY_PATHS || err)
+			records[i] = NAN;
+	trial_finish(&t);
+	return err;
+}
+
+int
+delay_detector_bytes(const struct delay_case *c, size_t *memory, size_t *state, struct diag *d)
+{
+	struct codec measure = { .measure = true };
+	struct trial t;
+	int err = trial_init(&t, c, d);
+
+	*memory = *state = 0;
+	if (!err) {
+		void *own = calloc(1, t.detector->options_size + 1);
+
+		if (own) {
+			option_defaults(t.detector->options, own);
+			*memory = t.detector->bytes(own, t.ref.n ? &t.ref : NULL, 1);
+			option_finish(t.detector->options, own);
+		}
+		free(own);
+		t.detector->save(t.self, &measure);
+		*state = measure.at;
+	}
+	trial_finish(&t);
+	return err;
+}

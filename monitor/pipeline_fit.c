@@ -1,0 +1,142 @@
+/* pipeline_fit.c -- references from files or from a span of the topics; see pipeline.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/diag.h"
+#include "monitor/decode.h"
+#include "monitor/log.h"
+#include "monitor/merge.h"
+#include "monitor/pipeline_inside.h"
+
+enum { BATCH = 256 };
+
+static void
+fit_record(struct pipeline *p, const struct record *r, int64_t from_ms, int64_t to_ms)
+{
+	struct model *m;
+
+	if (r->reject || r->ts < from_ms || r->ts >= to_ms)
+		return;
+	m = pipeline_model(p, r->model);
+	if (m)
+		model_fit_record(m, r);
+}
+
+static int
+end_fit(struct pipeline *p, struct diag *d)
+{
+	uint64_t rows = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < p->models && !err; i++)
+		if (p->model[i] && p->model[i]->ref.rows) {
+			model_flush(p->model[i]); /* still into the references */
+			rows += p->model[i]->ref.rows;
+		}
+	p->common.fitting = false;
+	for (size_t i = 0; i < p->models && !err; i++)
+		if (p->model[i] && p->model[i]->ref.rows)
+			err = model_fitted(p->model[i], d);
+	p->dirty = true;
+	if (!err && !rows)
+		err = diag_set(d, ERR_INVALID, "no usable record to fit a reference from: see the "
+		               "messages above, and `driftd explain models.fields`");
+	return err;
+}
+
+static int
+fit_file(struct pipeline *p, char *path, progress_fn progress, void *context, struct diag *d)
+{
+	struct source *source;
+	struct record r;
+	struct message batch[BATCH];
+	enum partition_state state = PARTITION_PENDING;
+	int err = source_file_open(&source, &path, 1, p->common.decoder, NULL, 0, d);
+	uint64_t refused = 0;
+
+	if (err)
+		return err;
+	record_init(&r);
+	while (state != PARTITION_END) {
+		size_t n = source->vtable->take(source, 0, batch, BATCH, &state);
+		uint64_t done, total;
+
+		for (size_t i = 0; i < n; i++) {
+			decode(p->common.decoder, &batch[i], &r);
+			if (r.reject && !refused++)
+				log_event(LOG_WARN, "fit", "%s:%lld: %s: %s", path,
+				          (long long)batch[i].offset + 1, reject_text(r.reject), r.detail);
+			fit_record(p, &r, INT64_MIN, INT64_MAX);
+		}
+		source_file_progress(source, &done, &total);
+		if (progress)
+			progress(context, done, total);
+	}
+	if (refused)
+		log_event(LOG_WARN, "fit", "%s: %llu records could not be used", path,
+		          (unsigned long long)refused);
+	record_finish(&r);
+	source->vtable->close(source);
+	return 0;
+}
+
+int
+pipeline_fit(struct pipeline *p, char *const *path, size_t paths, progress_fn progress, void *context,
+             struct diag *d)
+{
+	int err = 0;
+
+	p->common.fitting = true;
+	for (size_t i = 0; i < p->models; i++)
+		if (p->model[i])
+			model_refit(p->model[i]);
+	for (size_t i = 0; i < paths && !err; i++)
+		err = fit_file(p, path[i], progress, context, d);
+	return err ? err : end_fit(p, d);
+}
+
+int
+pipeline_fit_span(struct pipeline *p, int64_t from_ms, int64_t to_ms, struct diag *d)
+{
+	const struct record *r;
+	int64_t watermark_ms;
+
+	p->common.fitting = true;
+	for (size_t i = 0; i < p->models; i++)
+		if (p->model[i])
+			model_refit(p->model[i]);
+	for (;;) {
+		enum merge_result result = merge_next(p->merge, 0, &r, &watermark_ms);
+
+		if (result == MERGE_END)
+			break;
+		if (result == MERGE_WAIT)
+			p->source->vtable->wait(p->source, 1000, -1);
+		else
+			fit_record(p, r, from_ms, to_ms);
+	}
+	p->source = NULL; /* nothing of this belongs to the positions of the daemon */
+	return end_fit(p, d);
+}
+
+int
+pipeline_fit_configured(struct pipeline *p, struct diag *d)
+{
+	const struct config *c = p->config;
+	size_t files = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < c->models && !err; i++) {
+		struct model *m = i < p->models ? p->model[i] : NULL;
+
+		if (!c->model[i].reference_file || (m && m->streams))
+			continue;
+		p->common.fitting = true;
+		err = fit_file(p, c->model[i].reference_file, NULL, NULL, d);
+		files++;
+	}
+	if (err || !files)
+		return err;
+	return end_fit(p, d);
+}

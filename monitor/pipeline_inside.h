@@ -1,0 +1,57 @@
+/* pipeline_inside.h -- the parts of pipeline.c and pipeline_commit.c. */
+#ifndef MONITOR_PIPELINE_INSIDE_H
+#define MONITOR_PIPELINE_INSIDE_H
+
+#include "monitor/model.h"
+#include "monitor/pipeline.h"
+#include "monitor/record.h"
+#include "monitor/source.h"
+
+/* How far a partition has been processed: what the `offsets` table will say. */
+struct position {
+	int64_t next, anchor;
+	uint64_t anchor_hash;
+	int64_t written_next, written_end, saved_next, saved_end; /* in the transaction, in the database */
+	bool touched;       /* known since the start: its row is ours to write */
+	bool held;          /* a label of it waits in the run: `next` stays before it */
+};
+
+struct held_label {
+	struct label_event event;
+	uint64_t message_hash;
+};
+
+struct resume_list {
+	struct resume *item;
+	size_t n, capacity;
+};
+
+struct pipeline {
+	const struct config *config;
+	struct store *store;
+	struct source *source;
+	struct merge *merge;
+	struct common common;
+	struct model **model;       /* [models] by the decoder's number; NULL: not seen yet */
+	size_t models, model_capacity;
+	struct position *position;  /* [positions] by partition of the source */
+	size_t positions, position_capacity;
+	struct held_label *held;    /* labels of equal ts, to be taken in order of their id's hash */
+	size_t helds, held_capacity;
+	int64_t tick_ms, next_tick_ms;
+	uint64_t rejected[REJECT_COUNT], rejected_saved[REJECT_COUNT], rejected_total;
+	struct resume_list resume;
+	uint64_t commit_bytes;
+	bool dirty, stop;
+	int64_t *command_done;      /* executed, to be marked in the transaction */
+	char (*command_result)[160];
+	size_t commands, command_capacity, result_capacity;
+	bool last;                  /* the next commit is that of a clean stop */
+};
+
+struct model *pipeline_model(struct pipeline *p, uint32_t number);
+void pipeline_flush_held(struct pipeline *p);
+/* pipeline_control.c: commands of people, executed between two transactions. */
+void pipeline_run_commands(struct pipeline *p);
+
+#endif

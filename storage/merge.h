@@ -1,0 +1,29 @@
+/* merge.h -- statistics of several windows as those of one; part of storage/ only. */
+#ifndef STORAGE_MERGE_H
+#define STORAGE_MERGE_H
+
+#include "storage/store_impl.h"
+
+struct part;
+
+/* The rows of one stream and hour, or day. Zeroed = empty. */
+struct merge { /* the rows of one stream and hour, or day */
+	uint32_t stream_id;
+	struct part *part;
+	size_t parts, size;
+	uint64_t *cell; /* sum of the histograms */
+	size_t cells, cells_size;
+	bool histograms; /* every row so far with values had one, of as many cells */
+};
+
+/* What merge_add reads, in this order. */
+#define MERGE_COLUMNS                                                                              \
+	"s.stream_id, n, missing, mean, sd, min, q05, q25, q50, q75, q95, max, sigma_shift,"       \
+	" statistic, h.counts"
+/* Adds the row that the query stands on. ERR_IO: out of memory. */
+int merge_add(struct merge *m, sqlite3_stmt *q);
+/* The merge as a row of [start, start + width); empties m. The caller frees row->histogram. */
+int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistics_row *row);
+void merge_release(struct merge *m);
+
+#endif

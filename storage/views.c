@@ -1,0 +1,327 @@
+/* views.c -- the questions people ask, as views: no join, names in words, times as ISO text.
+ *
+ * Only functions that every SQLite since 3.38 has are used, so any client can read them; sqrt is not
+ * among those. documentation.c has a sentence for each column, and a test holds the two together.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <xxhash.h>
+
+#include "storage/schema.h"
+#include "storage/store_impl.h"
+
+#define ISO(ms) "strftime('%Y-%m-%dT%H:%M:%fZ', " ms " / 1000.0, 'unixepoch')"
+/* Start of the day, towards minus infinity. */
+#define DAY_START(ms) "(" ms " - ((" ms " % 86400000) + 86400000) % 86400000)"
+#define DAY_TEXT(ms) "strftime('%Y-%m-%d', " ms " / 1000.0, 'unixepoch')"
+#define NAMES "m.name AS model, s.version AS version, s.segment AS segment, "
+#define STREAM NAMES "s.name AS stream, "
+#define META(key) "(SELECT CAST(value AS REAL) FROM meta WHERE key = '" key "')"
+/* Newton from above; 60 rounds reach any double from 1e-30 to 1e30. */
+#define SQRT(v)                                                                                    \
+	"(WITH RECURSIVE root(x, i) AS (SELECT (" v ") / 2 + 0.5, 0 UNION ALL"                     \
+	" SELECT (x + (" v ") / x) / 2, i + 1 FROM root WHERE i < 60)"                             \
+	" SELECT iif((" v ") = 0, 0.0, x) FROM root WHERE i = 60)"
+/* "void: dependent" as two columns. */
+#define PROMISE(p)                                                                                 \
+	"iif(substr(" p ", 1, 4) = 'void', 'void', " p ") AS promise,"                             \
+	" iif(substr(" p ", 1, 6) = 'void: ', substr(" p ", 7), '') AS why, "
+
+struct view {
+	const char *name, *sql;
+};
+
+#define ALERTS                                                                                     \
+	"SELECT a.alert_id, " ISO("a.opened_ms") " AS opened, " ISO("a.started_ms") " AS since, "  \
+	ISO("a.updated_ms") " AS updated, ifnull(m.name, '') AS model,"                            \
+	" ifnull(s.version, '') AS version, ifnull(s.segment, '') AS segment,"                     \
+	" ifnull(s.name, '') AS stream, a.kind, a.severity, " PROMISE("a.promise")                 \
+	"a.method, a.state, a.statistic, a.effect, a.effect_low, a.effect_high, a.effect_unit,"    \
+	" a.old_value, a.new_value, a.promise_words, a.dependence, a.explanation, a.harm, a.text," \
+	" a.topic, a.partition, a.offset, a.episode_id"
+#define FROM_ALERTS                                                                                \
+	" FROM alerts a LEFT JOIN streams s ON s.stream_id = a.stream_id"                          \
+	" LEFT JOIN models m ON m.model_id = s.model_id"
+
+#define FROM_LABELS                                                                                \
+	" FROM label_statistics l JOIN streams s ON s.stream_id = l.stream_id"                     \
+	" JOIN models m ON m.model_id = s.model_id"
+#define COVERAGE_FIGURES                                                                           \
+	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high, l.below_share AS below,"   \
+	" l.above_share AS above, l.mean_width AS width, l.winkler, l.predictions, l.labelled,"    \
+	" l.labelled_share, l.final"
+
+#define MEAN(sum, n) "sum(l." sum ") / nullif(sum(l." n "), 0)"
+#define SHARE(part, n) "1.0 * " MEAN(part, n)
+#define WINKLER                                                                                    \
+	"iif(sum(l.winkler_sum) >= sum(l.width_sum), " MEAN("winkler_sum", "intervals") ", NULL)"
+#define COVERAGE_SUMS                                                                              \
+	SHARE("covered", "intervals") " AS coverage, "
+#define INTERVAL_SUMS                                                                              \
+	SHARE("below", "intervals") " AS below, " SHARE("above", "intervals") " AS above, "        \
+	MEAN("width_sum", "intervals") " AS width, " WINKLER " AS winkler"
+#define LABEL_SUMS                                                                                 \
+	"sum(l.predictions) AS predictions, sum(l.labelled) AS labelled, "                         \
+	SHARE("labelled", "predictions") " AS labelled_share"
+/* Bins are added up over the rows before the distance is taken. json_each is the one JSON function that
+ * works under trusted_schema = OFF. */
+#define ECE_BIN(column, n, correct, confidence, rows)                                              \
+	"SELECT b.key AS bin, " n " AS n, " correct " AS correct, " confidence " AS confidence"    \
+	" FROM label_statistics x, json_each(x." column ") b WHERE x.stream_id = l.stream_id"      \
+	" AND x.width_ms >= 86400000" rows
+#define ECE15(rows)                                                                                \
+	"(SELECT sum(gap) / nullif(sum(n), 0) FROM (SELECT sum(n) AS n,"                           \
+	" abs(sum(correct) - sum(confidence)) AS gap FROM ("                                       \
+	ECE_BIN("ece_n", "b.value", "0", "0.0", rows) " UNION ALL "                                \
+	ECE_BIN("ece_correct", "0", "b.value", "0.0", rows) " UNION ALL "                          \
+	ECE_BIN("ece_confidence", "0", "0", "b.value", rows) ") GROUP BY bin))"
+/* The sums of each stream, and what needs them twice around it. */
+#define PERFORMANCE(since, rows, from)                                                             \
+	"SELECT " NAMES ISO("g.since_ms") " AS since, g.n, g.coverage, g.below, g.above, g.width," \
+	" g.winkler, g.mae, " SQRT("g.mse") " AS rmse, g.accuracy, g.mean_confidence, g.brier,"    \
+	" g.nll, g.ece15, g.predictions, g.labelled_share FROM (SELECT l.stream_id, " since        \
+	" AS since_ms, sum(l.labelled) AS n, " COVERAGE_SUMS INTERVAL_SUMS ", "                    \
+	MEAN("abs_error_sum", "errors_n") " AS mae, " MEAN("sq_error_sum", "errors_n")             \
+	" AS mse, " SHARE("correct", "class_n") " AS accuracy, "                                   \
+	MEAN("confidence_sum", "probs_n") " AS mean_confidence, " MEAN("brier_sum", "probs_n")     \
+	" AS brier, " MEAN("nll_sum", "probs_n") " AS nll, " ECE15(rows)                           \
+	" AS ece15, sum(l.predictions) AS predictions, " SHARE("labelled", "predictions")          \
+	" AS labelled_share FROM label_statistics l" from " GROUP BY l.stream_id) g"               \
+	" JOIN streams s ON s.stream_id = g.stream_id JOIN models m ON m.model_id = s.model_id"    \
+	" ORDER BY m.name, s.version, s.segment"
+#define RECENT                                                                                     \
+	" JOIN label_recent r ON r.stream_id = l.stream_id"                                        \
+	" WHERE l.width_ms >= 86400000 AND l.window_ms >= r.from_ms"
+#define COVERAGE_RECENT                                                                            \
+	"SELECT " NAMES ISO("r.from_ms") " AS since, sum(l.intervals) AS n, " COVERAGE_SUMS        \
+	"r.coverage_low, r.coverage_high, " INTERVAL_SUMS ", " LABEL_SUMS
+
+#define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
+	" FROM statistics"
+#define LABEL_METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " \
+	column " FROM label_statistics"
+
+static const struct view views[] = {
+	{ "alerts_open",
+	  ALERTS FROM_ALERTS " WHERE a.state <> 'resolved' ORDER BY"
+	  " CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,"
+	  " a.opened_ms DESC, a.alert_id" },
+	{ "alerts_history",
+	  ALERTS ", " ISO("a.resolved_ms") " AS resolved, a.resolved_by" FROM_ALERTS
+	  " ORDER BY a.opened_ms DESC, a.alert_id" },
+	{ "drift_now",
+	  "SELECT " STREAM "d.method, d.role, d.statistic, d.effect, d.effect_low, d.effect_high,"
+	  " d.effect_unit, " ISO("d.since_ms") " AS since, d.old_value, d.new_value, "
+	  PROMISE("d.promise") "d.material, d.step, d.used, d.share"
+	  " FROM detectors d JOIN streams s ON s.stream_id = d.stream_id"
+	  " JOIN models m ON m.model_id = s.model_id"
+	  " ORDER BY ifnull(d.statistic, -1) DESC, ifnull(abs(d.effect), -1) DESC, d.detector_id" },
+	{ "drift_daily",
+	  "SELECT " DAY_TEXT("h.day_ms") " AS day, " STREAM "h.windows, h.n, h.missing, h.mean,"
+	  " h.min, h.max, h.sigma_shift, h.psi, h.statistic FROM (SELECT "
+	  DAY_START("window_ms") " AS day_ms, stream_id, count(*) AS windows, sum(n) AS n,"
+	  " sum(missing) AS missing, sum(n * mean) / nullif(sum(iif(mean IS NULL, 0, n)), 0) AS mean,"
+	  " min(min) AS min, max(max) AS max, sum(n * sigma_shift)"
+	  " / nullif(sum(iif(sigma_shift IS NULL, 0, n)), 0) AS sigma_shift, max(psi) AS psi,"
+	  " max(statistic) AS statistic FROM statistics GROUP BY 1, 2) h"
+	  " JOIN streams s ON s.stream_id = h.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " ORDER BY h.day_ms DESC, ifnull(h.statistic, -1) DESC, h.stream_id" },
+	{ "coverage_now",
+	  COVERAGE_RECENT FROM_LABELS RECENT " GROUP BY l.stream_id HAVING sum(l.intervals) > 0"
+	  " ORDER BY m.name, s.version, s.segment" },
+	{ "coverage_hourly",
+	  "SELECT " ISO("l.window_ms") " AS hour, " NAMES COVERAGE_FIGURES FROM_LABELS
+	  " WHERE l.width_ms >= 3600000 AND l.width_ms < 86400000 AND l.intervals > 0"
+	  " ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
+	{ "coverage_daily",
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES COVERAGE_FIGURES FROM_LABELS
+	  " WHERE l.width_ms >= 86400000 AND l.intervals > 0"
+	  " ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
+	{ "coverage_by_segment",
+	  "SELECT c.model, c.version, c.segment, c.since, c.n, c.coverage, c.coverage_low,"
+	  " c.coverage_high, c.coverage - a.coverage AS difference, c.below, c.above, c.width,"
+	  " c.winkler, c.predictions, c.labelled, c.labelled_share FROM coverage_now c"
+	  " LEFT JOIN coverage_now a ON a.model = c.model AND a.version = c.version"
+	  " AND a.segment = '' WHERE c.segment <> '' ORDER BY c.coverage_high, c.model, c.version,"
+	  " c.segment" },
+	{ "performance_now", PERFORMANCE("r.from_ms", " AND x.window_ms >= r.from_ms", RECENT) },
+	{ "performance_total",
+	  PERFORMANCE("min(l.window_ms)", "", " WHERE l.width_ms >= 86400000") },
+	{ "statistics_total",
+	  "SELECT " STREAM "s.type, " ISO("h.first_ms") " AS since, h.windows, h.n, h.missing,"
+	  " 1.0 * h.missing / nullif(h.n + h.missing, 0) AS missing_share, h.mean, h.min, h.max"
+	  " FROM (SELECT stream_id, min(window_ms) AS first_ms, count(*) AS windows, sum(n) AS n,"
+	  " sum(missing) AS missing, sum(n * mean) / nullif(sum(iif(mean IS NULL, 0, n)), 0) AS mean,"
+	  " min(min) AS min, max(max) AS max FROM statistics GROUP BY stream_id) h"
+	  " JOIN streams s ON s.stream_id = h.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " ORDER BY m.name, s.name, s.segment" },
+	{ "statistics_long",
+	  "SELECT " ISO("v.window_ms") " AS window, v.width_ms / 1000.0 AS width_s, " STREAM
+	  "v.metric, v.value FROM (SELECT window_ms, width_ms, stream_id, 'n' AS metric, n AS value"
+	  " FROM statistics" METRIC("missing", "missing") METRIC("mean", "mean") METRIC("sd", "sd")
+	  METRIC("min", "min") METRIC("max", "max") METRIC("q05", "q05") METRIC("q25", "q25")
+	  METRIC("q50", "q50") METRIC("q75", "q75") METRIC("q95", "q95") METRIC("psi", "psi")
+	  METRIC("psi_null95", "psi_null95") METRIC("sigma_shift", "sigma_shift")
+	  METRIC("statistic", "statistic") LABEL_METRIC("predictions", "predictions")
+	  LABEL_METRIC("labelled", "labelled") LABEL_METRIC("coverage", "coverage")
+	  LABEL_METRIC("coverage_low", "coverage_low") LABEL_METRIC("coverage_high", "coverage_high")
+	  LABEL_METRIC("below", "below_share") LABEL_METRIC("above", "above_share")
+	  LABEL_METRIC("width", "mean_width") LABEL_METRIC("winkler", "winkler")
+	  LABEL_METRIC("mae", "mae") LABEL_METRIC("rmse", "rmse")
+	  LABEL_METRIC("accuracy", "accuracy") LABEL_METRIC("mean_confidence", "mean_confidence")
+	  LABEL_METRIC("brier", "brier") LABEL_METRIC("nll", "nll") LABEL_METRIC("ece15", "ece15")
+	  ") v JOIN streams s ON s.stream_id = v.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " WHERE v.value IS NOT NULL" },
+	{ "budget",
+	  "WITH plan AS (SELECT " META("budget_alarms") " AS promised, " META("budget_period_ms")
+	  " AS period_ms, " META("first_watermark_ms") " AS first_ms, " META("watermark_ms")
+	  " AS now_ms), kinds AS (SELECT total(spent) AS spent, total(alarms) AS alarms,"
+	  " total(iif(promise LIKE 'void%', 0, spent_apart)) AS provisional,"
+	  " total(iif(promise LIKE 'void%', 0, alarms_apart)) AS provisional_alarms,"
+	  " total(iif(promise LIKE 'void%', spent_apart, 0)) AS void,"
+	  " total(iif(promise LIKE 'void%', alarms_apart, 0)) AS void_alarms FROM detectors)"
+	  " SELECT promised, period_ms / 86400000.0 AS period_days, " ISO("first_ms") " AS since, "
+	  ISO("now_ms") " AS watermark, promised * (now_ms - first_ms) / period_ms AS allowance,"
+	  " spent, promised * (now_ms - first_ms) / period_ms - spent AS unspent,"
+	  " CAST(alarms AS INTEGER) AS alarms, provisional,"
+	  " CAST(provisional_alarms AS INTEGER) AS provisional_alarms, void,"
+	  " CAST(void_alarms AS INTEGER) AS void_alarms FROM plan, kinds" },
+	{ "lag",
+	  "SELECT o.topic, o.partition, o.next_offset, nullif(o.end_offset, -1) AS end_offset,"
+	  " iif(o.end_offset < 0, NULL, max(o.end_offset - o.next_offset, 0)) AS lag, "
+	  ISO(META("watermark_ms")) " AS watermark, o.epoch, (SELECT count(*) FROM gaps g"
+	  " WHERE g.topic = o.topic AND g.partition = o.partition) AS gaps, (SELECT"
+	  " ifnull(sum(g.to_offset - g.from_offset), 0) FROM gaps g WHERE g.topic = o.topic"
+	  " AND g.partition = o.partition) AS lost FROM offsets o ORDER BY o.topic, o.partition" },
+#define JOINED(counter) "ifnull(max(c.n) FILTER (WHERE c.name = '" counter "'), 0)"
+	{ "joins",
+	  "SELECT m.name AS model, " JOINED("predictions") " AS predictions, "
+	  JOINED("label_lines") " AS label_lines, " JOINED("matched_ids") " AS matched_ids, "
+	  JOINED("waiting") " + " JOINED("expired") " + " JOINED("evicted") " AS never_arrived, "
+	  JOINED("waiting") " AS waiting, " JOINED("expired") " AS expired, "
+	  JOINED("evicted") " AS evicted, " JOINED("repeat_lines") " AS repeat_lines, "
+	  JOINED("repeat_other_label") " AS repeat_other_label, " JOINED("labels_late")
+	  " AS labels_late, " JOINED("orphans") " + " JOINED("orphans_expired")
+	  " AS orphan_lines FROM models m"
+	  " LEFT JOIN counters c ON c.model_id = m.model_id GROUP BY m.model_id ORDER BY m.name" },
+};
+
+/* Changes with any view or sentence, and with the columns of tables through the schema version. */
+static void text_hash(char hash[17])
+{
+	uint64_t h = STORE_SCHEMA_VERSION;
+
+	for (size_t i = 0; i < COUNT(views); i++) {
+		h = XXH64(views[i].name, strlen(views[i].name), h);
+		h = XXH64(views[i].sql, strlen(views[i].sql), h);
+	}
+	for (const struct documentation *t = documentation_table; t->name; t++) {
+		h = XXH64(t->name, strlen(t->name), h);
+		h = XXH64(t->column, strlen(t->column), h);
+		h = XXH64(t->meaning, strlen(t->meaning), h);
+	}
+	snprintf(hash, 17, "%016" PRIx64, h);
+}
+
+static const char *meaning_of(const char *name, const char *column)
+{
+	const char *common = NULL;
+
+	for (const struct documentation *t = documentation_table; t->name; t++) {
+		if (strcmp(t->column, column) != 0)
+			continue;
+		if (strcmp(t->name, name) == 0)
+			return t->meaning;
+		if (*column && strcmp(t->name, "*") == 0)
+			common = t->meaning;
+	}
+	return common;
+}
+
+static int document(sqlite3 *db, struct diag *d)
+{
+	sqlite3_stmt *columns = NULL, *add = NULL;
+	int err = 0, step = SQLITE_DONE;
+
+	/* The row of the table itself comes first, then its columns in their order. */
+	if (sqlite3_prepare_v2(db, "SELECT t.name, '', -1 FROM sqlite_schema t WHERE t.type IN"
+	                       " ('table', 'view') AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+	                       " UNION ALL SELECT t.name, c.name, c.cid FROM sqlite_schema t,"
+	                       " pragma_table_xinfo(t.name) c WHERE t.type IN ('table', 'view')"
+	                       " AND t.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY 1, 3", -1,
+	                       &columns, NULL) != SQLITE_OK ||
+	    sqlite3_prepare_v2(db, "INSERT INTO documentation VALUES(?, ?, ?)", -1, &add, NULL) !=
+	    SQLITE_OK)
+		goto out;
+	while ((step = sqlite3_step(columns)) == SQLITE_ROW) {
+		const char *name = store_column_text(columns, 0);
+		const char *column = store_column_text(columns, 1);
+		const char *meaning = meaning_of(name, column);
+
+		if (!meaning)
+			continue;
+		sqlite3_bind_text(add, 1, name, -1, SQLITE_STATIC);
+		sqlite3_bind_text(add, 2, column, -1, SQLITE_STATIC);
+		sqlite3_bind_text(add, 3, meaning, -1, SQLITE_STATIC);
+		if (sqlite3_step(add) != SQLITE_DONE)
+			goto out;
+		sqlite3_reset(add);
+	}
+out:
+	if (step != SQLITE_DONE || !columns || !add)
+		err = store_sqlite_error(db, "document", d);
+	sqlite3_finalize(add);
+	sqlite3_finalize(columns);
+	return err;
+}
+
+/* Views that an earlier version wrote; a view that a person added is not documented, and stays. */
+static int drop_views(sqlite3 *db, struct diag *d)
+{
+	char sql[256];
+	sqlite3_stmt *q = NULL;
+	int err = 0;
+
+	for (;;) {
+		if (sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'view' AND name"
+		                       " IN (SELECT name FROM documentation) LIMIT 1", -1, &q, NULL) !=
+		    SQLITE_OK)
+			return store_sqlite_error(db, "read", d);
+		bool found = sqlite3_step(q) == SQLITE_ROW;
+		if (found)
+			sqlite3_snprintf(sizeof sql, sql, "DROP VIEW \"%w\"", store_column_text(q, 0));
+		sqlite3_finalize(q);
+		if (!found)
+			break;
+		if ((err = store_exec(db, sql, d)))
+			return err;
+	}
+	return store_exec(db, "DELETE FROM documentation", d);
+}
+
+int views_install(sqlite3 *db, struct diag *d)
+{
+	char hash[17], sql[128];
+	int64_t same;
+	int err;
+
+	text_hash(hash);
+	snprintf(sql, sizeof sql, "SELECT count(*) FROM meta WHERE key = 'views' AND value = '%s'",
+	         hash);
+	err = store_scalar(db, sql, &same, d);
+	if (err || same)
+		return err;
+	err = drop_views(db, d);
+	for (size_t i = 0; !err && i < COUNT(views); i++) {
+		char *create = sqlite3_mprintf("CREATE VIEW %s AS %s", views[i].name, views[i].sql);
+
+		err = create ? store_exec(db, create, d) : diag_set(d, ERR_IO, "out of memory");
+		sqlite3_free(create);
+	}
+	if (!err)
+		err = document(db, d);
+	snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('views', '%s')", hash);
+	return err ? err : store_exec(db, sql, d);
+}
