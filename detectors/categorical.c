@@ -8,7 +8,7 @@
  * Cells: the `top` most frequent categories of the odd half, __other__ if it has more, __new__.
  * One U serves all cells. The even half starts c and N. An alarm when S >= c keeps E[alarms] <=
  * E[sum g] / c for each bet alone; of the mean it is approximate under joint stopping (contract 2).
- * Cost: about .8 ns per cell and ratio, 60 ns for 12 cells, 300 ns for 65.
+ * Cost: about 1.1 ns per cell and ratio: 85 ns for 13 cells with the six default ratios.
  */
 #include <assert.h>
 #include <string.h>

@@ -229,6 +229,25 @@ codec_get_bytes(struct codec *c, void *v, size_t n)
 		memset(v, 0, n);
 }
 
+#if defined __x86_64__
+/* The instruction of SSE 4.2 computes this very polynomial, 8 bytes at a time. */
+__attribute__((target("sse4.2"))) static uint32_t
+crc32c_sse42(const uint8_t *p, size_t n)
+{
+	uint64_t crc = 0xFFFFFFFF;
+
+	for (; n >= 8; p += 8, n -= 8) {
+		uint64_t word;
+
+		memcpy(&word, p, 8);
+		crc = __builtin_ia32_crc32di(crc, word);
+	}
+	for (; n > 0; p++, n--)
+		crc = __builtin_ia32_crc32qi((uint32_t)crc, *p);
+	return ~(uint32_t)crc;
+}
+#endif
+
 uint32_t
 codec_crc32c(const void *data, size_t n)
 {
@@ -240,6 +259,11 @@ codec_crc32c(const void *data, size_t n)
 	};
 	const uint8_t *p = data;
 	uint32_t crc = 0xFFFFFFFF;
+
+#if defined __x86_64__
+	if (__builtin_cpu_supports("sse4.2"))
+		return crc32c_sse42(p, n);
+#endif
 
 	for (size_t i = 0; i < n; i++) {
 		crc ^= p[i];

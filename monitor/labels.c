@@ -283,7 +283,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
 		l->offset = r->offset;
-		take_label(l, number, orphan.is_class ? NAN : orphan.label,
+		take_label(l, number, orphan.is_class ? (double)NAN : orphan.label,
 		           orphan.is_class ? (uint32_t)orphan.label : LIMIT_CLASSES, NULL, 0, orphan.ts);
 	}
 }
@@ -322,16 +322,18 @@ static void
 judge_class(const struct labels *l, const struct journal_row *row, const double *probs, uint32_t class,
             struct outcome *o)
 {
-	o->classes = row->flags & JOURNAL_CLASS;
+	/* a label that is none of the model's classes: wrong for the detectors, left out of the scores */
+	o->outside = l->probs && (class >= LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX);
+	o->classes = row->flags & JOURNAL_CLASS && !o->outside;
 	o->correct = o->classes && row->klass == class;
-	if (row->flags & JOURNAL_CLASS && !o->correct)
+	if (row->flags & JOURNAL_CLASS && row->klass != class)
 		o->flags |= JOURNAL_WRONG;
 	if (row->flags & JOURNAL_SET) {
 		o->width = __builtin_popcountll(row->u.klass.set);
 		if (class >= 64 || !(row->u.klass.set >> class & 1))
 			o->flags |= JOURNAL_MISS;
 	}
-	if (probs) {
+	if (probs && !o->outside) {
 		uint16_t at = class < LIMIT_CLASSES ? l->class_prob[class] : UINT16_MAX;
 		double top = 0, squares = 0, p = at < l->probs ? probs[at] : 0;
 
@@ -364,7 +366,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 {
 	const struct journal_row *row = journal_get(l->journal, number);
 	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
-	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false };
+	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false };
 	struct label_window *w = label_window(l, row->window);
 	uint16_t group = row->group;
 
@@ -389,6 +391,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 		judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
 		            class, &o);
 	l->model->counter[COUNT_MATCHED_IDS]++;
+	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
 	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
 	if (w) {
 		label_rows_add(l, group, w, &o);
@@ -433,7 +436,7 @@ labels_inline(struct labels *l, struct version *v, const struct record *r)
 	l->partition = r->partition;
 	l->offset = r->offset;
 	l->model->counter[COUNT_LABEL_LINES]++;
-	take_label(l, number, r->label.tag == CELL_NUMBER ? r->label.number : (double)NAN, LIMIT_CLASSES,
+	take_label(l, number, r->label.tag == CELL_NUMBER ? r->label.number : (double)(double)NAN, LIMIT_CLASSES,
 	           record_text(r, r->label.text), r->label.text.length, r->ts);
 }
 
@@ -457,7 +460,7 @@ labels_row_outcome(const struct journal_row *row, struct label_outcome *o)
 void
 labels_outcome(struct labels *l, struct version *v, const struct record *r, struct label_outcome *out)
 {
-	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false };
+	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false };
 	struct journal_row row;
 
 	outcome_of_flags(0, 0, out);

@@ -78,6 +78,7 @@ struct outcome {
 	double width, winkler, error;       /* NaN: none */
 	double confidence, brier, nll;
 	bool classes, correct;              /* a predicted class was compared; and was right */
+	bool outside;                       /* the label is none of the model's classes */
 };
 void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w,
                     const struct outcome *o);

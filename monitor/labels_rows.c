@@ -115,7 +115,7 @@ label_rows_prediction(struct labels *l, uint16_t group, const struct label_windo
 static void
 add_outcome(struct label_row *row, const struct outcome *o, bool classes)
 {
-	row->labelled++;
+	row->labelled += !o->outside;
 	if (!isnan(o->width)) {
 		row->intervals++;
 		row->covered += !(o->flags & JOURNAL_MISS);

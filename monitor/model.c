@@ -19,7 +19,7 @@ counter_text(enum counter c)
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
 		"prob_range", "class_count", "set_unknown", "category_overflow", "streams_refused",
 		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label",
-		"orphans_added", "orphans_matched", "labels_late", "label_type",
+		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};
 
 	return text[c];

@@ -65,6 +65,7 @@ enum counter {
 	COUNT_ORPHAN_ADDED,       /* label before its prediction, or of an unknown id */
 	COUNT_ORPHAN_MATCHED,
 	COUNT_LABELS_LATE,        /* label.ts - prediction.ts > wait: counted, not judged */
+	COUNT_LABELS_OUTSIDE,     /* none of the model's classes */
 	COUNT_LABEL_TYPE,         /* a label that does not fit its prediction */
 	COUNTERS
 };

@@ -95,6 +95,10 @@ put_news(struct pipeline *p, const struct news *n)
 	};
 	int err;
 
+	if (n->kind == NEWS_OVER || n->kind == NEWS_ACKNOWLEDGED) { /* the alert keeps how big it was */
+		row.severity = NULL;
+		row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = NAN;
+	}
 	memcpy(row.alert_id, n->alert_id, sizeof row.alert_id);
 	memcpy(row.episode_id, n->episode_id, sizeof row.episode_id);
 	alert_promise_words(&p->common, n->promise, promise, sizeof promise);

@@ -80,6 +80,6 @@ record_reserve_cells(struct record *r, uint32_t n)
 char *
 record_reserve_text(struct record *r, size_t bytes)
 {
-	r->text = grow(r->text, &r->text_capacity, r->text_length + bytes, 1);
+	r->text = grow(r->text, &r->text_capacity, (size_t)r->text_length + bytes + 1, 1);
 	return r->text + r->text_length;
 }

@@ -238,8 +238,12 @@ row_records(const struct stream *s, const struct rows *rows, uint32_t to, struct
 		.late = rows->any_late ? rows->late : NULL,
 		.time_ms = rows->time_ms,
 	};
-	if (s->code)
+	if (s->code) {
 		rec->value = NULL;
+		rec->categories = s->categories->n;
+		rec->text = (const char *const *)s->categories->text;
+		rec->text_len = s->categories->length;
+	}
 }
 
 /* A warm-up that has just ended is kept: it is the reference that makes this test again. */

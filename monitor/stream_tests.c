@@ -31,6 +31,10 @@ made_free(struct made_reference *r)
 	memset(r, 0, sizeof *r);
 }
 
+/* Fewer days say nothing about how days differ: a wander of one or two degrees of freedom would tolerate
+ * every change there is (Student's t at .995 is 64 with one, 10 with two). */
+enum { WANDER_DAYS = 7 };
+
 /* Days in order of first appearance. References are in order of time but for late records, so the last
  * few days are where a day is found again. */
 static uint32_t
@@ -71,6 +75,10 @@ make_reference(struct made_reference *r, const struct stream *s, const struct le
 		.days = days ? days : 1,
 		.keys = 1,
 	};
+	if (days < WANDER_DAYS) { /* such a stream is `void: short` */
+		r->ref.day = NULL;
+		r->ref.days = 1;
+	}
 	if (s->categories) {
 		r->ref.categories = s->categories->n;
 		r->ref.text = (const char *const *)s->categories->text;

@@ -235,6 +235,8 @@ walk_feature(struct walk *w, const struct entry *e)
 void
 walk_cover_slots(struct record *out, uint32_t slots)
 {
+	if (slots == out->slots)
+		return;
 	record_reserve_cells(out, slots);
 	memset(out->cell + out->slots, 0, (slots - out->slots) * sizeof(*out->cell));
 	out->slots = slots;

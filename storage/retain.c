@@ -19,7 +19,7 @@ struct level {
 	enum slot next, streams;
 	const char *next_sql, *streams_sql;
 };
-#define FINE "width_ms < 3600000"
+#define FINE "width_ms > 0 AND width_ms < 3600000" /* windows of records are kept */
 #define HOURS "width_ms >= 3600000 AND width_ms < 86400000"
 static const struct level levels[] = {
 	{ HOUR_MS, SLOT_ROLL_NEXT, SLOT_ROLL_STREAMS,
@@ -98,7 +98,7 @@ static int merge_rows(struct store *s, int64_t start, int64_t width, uint32_t fi
 	                              " FROM statistics s LEFT JOIN histograms h ON"
 	                              " h.window_ms = s.window_ms AND h.stream_id = s.stream_id"
 	                              " WHERE s.window_ms >= ?1 AND s.window_ms < ?2"
-	                              " AND s.width_ms <= ?3 AND s.stream_id BETWEEN ?4 AND ?5"
+	                              " AND s.width_ms BETWEEN 1 AND ?3 AND s.stream_id BETWEEN ?4 AND ?5"
 	                              " ORDER BY s.stream_id, s.window_ms", value, COUNT(value), &d);
 	int step = SQLITE_DONE, err = 0, end;
 
@@ -136,12 +136,12 @@ static int replace_rows(struct store *s, int64_t start, int64_t width, uint32_t 
 	err = store_run(s, SLOT_ROLL_COUNTS_DELETE,
 	                "DELETE FROM histograms WHERE window_ms >= ?1 AND window_ms < ?2 AND EXISTS"
 	                " (SELECT 1 FROM statistics s WHERE s.window_ms = histograms.window_ms"
-	                " AND s.stream_id = histograms.stream_id AND s.width_ms <= ?3)"
+	                " AND s.stream_id = histograms.stream_id AND s.width_ms BETWEEN 1 AND ?3)"
 	                " AND stream_id BETWEEN ?4 AND ?5", value, COUNT(value));
 	if (!err)
 		err = store_run(s, SLOT_ROLL_DELETE,
 		                "DELETE FROM statistics WHERE window_ms >= ?1 AND window_ms < ?2"
-		                " AND width_ms <= ?3 AND stream_id BETWEEN ?4 AND ?5", value,
+		                " AND width_ms BETWEEN 1 AND ?3 AND stream_id BETWEEN ?4 AND ?5", value,
 		                COUNT(value));
 	for (size_t i = 0; !err && i < rows; i++)
 		err = store_put_statistics(s, &row[i]);

@@ -47,9 +47,9 @@ static const char tables_progress[] =
 	" partition INTEGER NOT NULL, from_offset INTEGER NOT NULL, to_offset INTEGER NOT NULL,"
 	" reason TEXT NOT NULL, at_ms INTEGER" STRICT_ROWS
 	"CREATE TABLE state(owner TEXT NOT NULL, id INTEGER NOT NULL, data BLOB NOT NULL,"
-	" PRIMARY KEY(owner, id)" STRICT_ROWS
+	" PRIMARY KEY(owner, id)" STRICT_KEYED
 	"CREATE TABLE chunks(owner TEXT NOT NULL, id INTEGER NOT NULL, part INTEGER NOT NULL,"
-	" chunk INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(owner, id, part, chunk)" STRICT_ROWS
+	" chunk INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY(owner, id, part, chunk)" STRICT_KEYED
 	"CREATE TABLE counters(model_id INTEGER NOT NULL, name TEXT NOT NULL, n INTEGER NOT NULL,"
 	" PRIMARY KEY(model_id, name)" STRICT_KEYED
 	"CREATE TABLE rejected(slot INTEGER PRIMARY KEY, number INTEGER NOT NULL,"
@@ -69,7 +69,7 @@ static const char tables_history[] =
 	" min REAL, max REAL, q05 REAL, q25 REAL, q50 REAL, q75 REAL, q95 REAL, psi REAL,"
 	" psi_null95 REAL, sigma_shift REAL, statistic REAL, PRIMARY KEY(window_ms, stream_id)"
 	STRICT_KEYED
-	"CREATE INDEX statistics_fine ON statistics(window_ms) WHERE width_ms < 3600000;"
+	"CREATE INDEX statistics_fine ON statistics(window_ms) WHERE width_ms > 0 AND width_ms < 3600000;"
 	"CREATE INDEX statistics_hour ON statistics(window_ms)"
 	" WHERE width_ms >= 3600000 AND width_ms < 86400000;"
 	"CREATE TABLE histograms(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
@@ -89,7 +89,7 @@ static const char tables_history[] =
 	" WHERE width_ms >= 86400000;"
 	"CREATE INDEX label_open ON label_statistics(stream_id, window_ms) WHERE final = 0;"
 	"CREATE INDEX label_fine ON label_statistics(window_ms)"
-	" WHERE final = 1 AND width_ms < 3600000;"
+	" WHERE final = 1 AND width_ms > 0 AND width_ms < 3600000;"
 	"CREATE INDEX label_hour ON label_statistics(window_ms)"
 	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;"
 	"CREATE TABLE label_recent(stream_id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL,"

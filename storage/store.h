@@ -116,8 +116,10 @@ int store_each_counter(struct store *s,
                        void *ctx);
 
 /* -- append-only blobs in chunks: references and the label journal ---------------------------------- */
-/* Table `chunks` (owner, id, part, chunk): a chunk is written once and never rewritten. Owners in use:
- * "ref" (id = stream, part = generation), "journal", "outcomes", "orphans" (id = model, part = blob). */
+/* Table `chunks` (owner, id, part, chunk): a chunk is of fixed size and only the last one, while it fills, is
+ * put again (replaced), so that what the table ends with does not depend on when commits happened. Owners in
+ * use: "ref" (id = stream, part = 2 generation + warm-up), "windows", "journal", "journal-probs",
+ * "outcomes", "orphans" (id = model, part = block). */
 int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
                     const void *blob, size_t length);
 /* Visits the chunks of (owner, id) in order of (part, chunk); bytes are valid during the call. */
@@ -223,6 +225,7 @@ struct alert_row {
 	int64_t offset;
 };
 int store_insert_alert(struct store *s, const struct alert_row *row); /* same id twice: an error */
+/* NULL texts, NaN and INT64_MIN leave the column as it is; topic, partition and offset never change. */
 int store_update_alert(struct store *s, const struct alert_row *row);
 int store_put_alert_event(struct store *s, const char *alert_id, uint32_t sequence, const char *event,
                           int64_t at_ms, double statistic, double effect, const char *text);

@@ -33,7 +33,10 @@ int store_put_detector(struct store *s, const struct detector_row *row)
 	"?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"   \
 	" ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28"
 
-static int run_alert(struct store *s, enum slot slot, const char *sql, const struct alert_row *row)
+enum { ALERT_PLACE = 3 }; /* topic, partition, offset come last */
+
+static int run_alert(struct store *s, enum slot slot, const char *sql, const struct alert_row *row,
+                     size_t left_out)
 {
 	const struct value value[] = {
 		value_text(row->alert_id), value_text(row->episode_id), value_int(row->stream_id),
@@ -48,7 +51,7 @@ static int run_alert(struct store *s, enum slot slot, const char *sql, const str
 		value_text(row->topic), value_int(row->partition), value_int(row->offset),
 	};
 
-	return store_run(s, slot, sql, value, COUNT(value));
+	return store_run(s, slot, sql, value, COUNT(value) - left_out);
 }
 
 /* A plain INSERT: the same id twice is a bug of ours and must stop the program, not be papered over. */
@@ -56,14 +59,29 @@ int store_insert_alert(struct store *s, const struct alert_row *row)
 {
 	return run_alert(s, SLOT_ALERT_ADD,
 	                 "INSERT INTO alerts(alert_id, " ALERT_COLUMNS ") VALUES(?1, " ALERT_VALUES ")",
-	                 row);
+	                 row, 0);
 }
 
+/* What the row does not say (NULL, NaN, INT64_MIN) stays; where the alert was opened always does. */
 int store_update_alert(struct store *s, const struct alert_row *row)
 {
 	int err = run_alert(s, SLOT_ALERT_UPDATE,
-	                    "UPDATE alerts SET (" ALERT_COLUMNS ") = (" ALERT_VALUES ")"
-	                    " WHERE alert_id = ?1", row);
+	                    "UPDATE alerts SET "
+	                    "episode_id = coalesce(?2, episode_id), stream_id = coalesce(?3, "
+	                    "stream_id), kind = coalesce(?4, kind), severity = coalesce(?5, "
+	                    "severity), promise = coalesce(?6, promise), method = coalesce(?7, "
+	                    "method), state = coalesce(?8, state), resolved_by = coalesce(?9, "
+	                    "resolved_by), opened_ms = coalesce(?10, opened_ms), started_ms = "
+	                    "coalesce(?11, started_ms), updated_ms = coalesce(?12, updated_ms), "
+	                    "resolved_ms = coalesce(?13, resolved_ms), statistic = coalesce(?14, "
+	                    "statistic), effect = coalesce(?15, effect), effect_low = coalesce(?16, "
+	                    "effect_low), effect_high = coalesce(?17, effect_high), effect_unit = "
+	                    "coalesce(?18, effect_unit), old_value = coalesce(?19, old_value), "
+	                    "new_value = coalesce(?20, new_value), promise_words = coalesce(?21, "
+	                    "promise_words), dependence = coalesce(?22, dependence), explanation = "
+	                    "coalesce(?23, explanation), harm = coalesce(?24, harm), text = "
+	                    "coalesce(?25, text)"
+	                    " WHERE alert_id = ?1", row, ALERT_PLACE);
 
 	if (!err && sqlite3_changes(s->db) == 0) {
 		struct diag d;

@@ -231,7 +231,7 @@ int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t pa
 		                  value_int(chunk) };
 
 	return put_sealed(s, SLOT_CHUNK_PUT,
-	                  "INSERT INTO chunks(owner, id, part, chunk, data) VALUES(?, ?, ?, ?, ?)",
+	                  "INSERT OR REPLACE INTO chunks(owner, id, part, chunk, data) VALUES(?, ?, ?, ?, ?)",
 	                  value, COUNT(value), blob, length);
 }
 

@@ -266,7 +266,7 @@ decode_syntax(void **state)
 		{ "{\"ts\":1,\"a\":\"x\ny\"}", "control character 0x0a" },
 		{ "{\"ts\":1,\"model\":\"m\",\"features\":{}} {}", "byte 35: something follows" },
 		{ "{\"ts\":1,\"model\":\"m\",\"features\":{}}}", "something follows" },
-		{ "{\"ts\":1,\"model\":\"m\",\"features\":{},}", "byte 35: wanted a key" },
+		{ "{\"ts\":1,\"model\":\"m\",\"features\":{},}", "byte 34: wanted a key" },
 		{ "{\"ts\":1,,\"model\":\"m\"}", "byte 8: wanted a key" },
 		{ "{\"ts\" 1}", "byte 6: wanted ':'" },
 		{ "{\"ts\":1 \"model\":\"m\"}", "wanted ',' or '}'" },

@@ -129,30 +129,40 @@ check_restarts(const struct detector *det, const struct way *way, struct data *t
 	struct reading *whole = calloc(STREAM, sizeof *whole), *cut = calloc(STREAM, sizeof *cut);
 	uint8_t *a = malloc(STATE_BYTES), *b = malloc(STATE_BYTES);
 	const struct reference *ref = way->warms ? NULL : &t->reference;
-	struct runner *r = make(det, way, ref);
+	struct runner *r = make(det, way, ref), *other = NULL, *swap;
 
 	feed(r, t, 0, STREAM, s, whole);
 	runner_destroy(r);
 	r = make(det, way, ref);
 	for (uint32_t i = 0; i < STREAM; i++) {
 		struct codec in = { .data = a };
-		struct runner *again;
+		bool had = kept->have;
 
 		feed(r, t, i, i + 1, s, cut);
 		keep_warmup(r, kept);
-		if (i > EVERY && i % 50) /* each restart builds tables anew */
+		if (i > EVERY && i % 25)
 			continue;
+		/* Into a new runner, or into one that was elsewhere in the stream. */
+		if (!other || kept->have != had || i % 200 == 0) {
+			runner_destroy(other);
+			other = make(det, way, kept->have ? &kept->ref : ref);
+		}
 		in.size = state_of(r, a);
-		again = make(det, way, kept->have ? &kept->ref : ref);
-		assert_int_equal(runner_load(again, &in, NULL), 0);
+		assert_int_equal(runner_load(other, &in, NULL), 0);
 		assert_int_equal(in.at, in.size);
-		assert_int_equal(state_of(again, b), in.size);
+		assert_int_equal(state_of(other, b), in.size);
 		assert_memory_equal(a, b, in.size);
-		runner_destroy(r);
-		r = again;
+		swap = r;
+		r = other;
+		other = swap;
+		if (kept->have != had) { /* that one grew out of the warm-up, without a reference */
+			runner_destroy(other);
+			other = NULL;
+		}
 	}
 	same_readings(det, way, whole, cut);
 	runner_destroy(r);
+	runner_destroy(other);
 	free(kept);
 	free(whole);
 	free(cut);
@@ -180,7 +190,6 @@ check_corruption(const struct detector *det, const struct way *way, struct data 
 
 	feed(r, t, 0, way->warms ? 100 : 300, s, out);
 	size = state_of(r, good);
-	runner_destroy(r);
 	for (uint64_t trial = 1; trial <= 150; trial++) {
 		size_t at = (size_t)((double)size * rng_uniform(trial, 1, 1));
 		struct codec in = { .data = bad, .size = trial % 5 == 0 ? at : size };
@@ -189,18 +198,26 @@ check_corruption(const struct detector *det, const struct way *way, struct data 
 		memcpy(bad, good, size);
 		for (uint64_t k = 0; k < 1 + trial % 8 && at + k < size; k++)
 			bad[at + k] = (uint8_t)(256.0 * rng_uniform(trial, 2, k + 1));
-		r = make(det, way, ref);
+		if (trial % 30 == 1) { /* mostly into what the last failure left behind */
+			runner_destroy(r);
+			r = make(det, way, ref);
+		}
 		err = runner_load(r, &in, NULL);
 		if (in.size < size)
 			assert_int_equal(err, ERR_CORRUPT);
 		else if (err == 0) {
-			feed(r, t, 300, 420, s, out); /* a state that could be one: it must work */
+			/* A state that could be one: it must work. */
+			feed(r, t, 300, 420, s, out);
 			state_of(r, more);
+			if (way->warms) { /* it may be running now */
+				runner_destroy(r);
+				r = make(det, way, ref);
+			}
 		} else if (err != ERR_CORRUPT && err != ERR_NEWER) {
 			fail_msg("%s: load says %d", det->name, err);
 		}
-		runner_destroy(r);
 	}
+	runner_destroy(r);
 	free(out);
 	free(good);
 	free(bad);
