@@ -63,6 +63,7 @@ $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing doe
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
+	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -80,3 +81,9 @@ lint:  ## layers, sizes, purity of detectors/, no machine paths
 install: all  ## DESTDIR and PREFIX are honoured
 	install -D -m 755 $B/driftd $(DESTDIR)$(PREFIX)/bin/driftd
 	install -D -m 644 config/driftd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.example.yaml
+test-vectors: $B/driftd  ## every golden vector through the filters of the command line
+	python3 tests/tools/run_vectors.py $B/driftd --vectors tests/vectors
+test-truth: $B/driftd  ## replays of tests/data against the figures in its truth.json
+	python3 tests/tools/check_truth.py $B/driftd tests/data
+test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
+	python3 tests/tools/check_alerts.py $B/driftd tests/data

@@ -1,5 +1,6 @@
-/* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the daemon executes
- * between two transactions. What can be checked is checked here, so that a typing error is told at once. */
+/* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the daemon
+ * executes between two transactions. What can be checked
+ * is checked here, so that a typing error is told at once. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* labels_state.c -- what labels.c must find again after a restart. The journal keeps itself; windows are
- * parts of WINDOWS_PART entries, the last of which is written again until it is full; the rest is one blob. */
+ * parts of WINDOWS_PART entries, the last of which is written again until it is full;
+ * the rest is one blob. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

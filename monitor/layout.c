@@ -148,7 +148,7 @@ layout_find(struct layout *l, uint32_t context, const char *name, size_t length)
 	if (feature) {
 		e->kind = ENTRY_FEATURE;
 		e->type = FEATURE_FROM_JSON;
-		e->plain = true;
+		e->quick = e->length < 15;
 		e->index = layout_slot(l, name, length, FEATURE_FROM_JSON);
 	} else {
 		e->kind = c->segments && !c->features ? ENTRY_KNOWN : ENTRY_UNKNOWN;

@@ -70,7 +70,8 @@ struct entry {
 	};
 	uint8_t kind;       /* enum entry_kind */
 	uint8_t field;      /* ENTRY_FIELD: enum field */
-	bool plain;         /* ENTRY_FEATURE: a number is a number, and no segment stands here */
+	uint8_t quick;      /* 1 = ENTRY_FEATURE where a number is a number, no segment stands, and all
+	                     * of the name is in `word` */
 	union {
 		uint8_t rank; /* ENTRY_FIELD: among the aliases of a field; lower wins */
 		uint8_t type; /* ENTRY_FEATURE: enum feature_type */

@@ -199,7 +199,7 @@ add_features(struct layout *l, const struct model_config *m)
 		e->kind = ENTRY_FEATURE;
 		e->index = slot;
 		e->type = type;
-		e->plain = type == FEATURE_FROM_JSON || type == FEATURE_NUMERIC;
+		e->quick = e->length < 15 && (type == FEATURE_FROM_JSON || type == FEATURE_NUMERIC);
 	}
 	l->only_listed = m->features_only_listed;
 }
@@ -224,7 +224,7 @@ add_segments(struct layout *l, const struct model_config *m)
 		struct entry *e = &l->context[context].entry[number];
 		if (e->kind == ENTRY_FEATURE) {
 			e->segment = (uint16_t)(i + 1);
-			e->plain = false;
+			e->quick = false;
 		} else if (e->field == FIELD_NONE && e->child == 0) {
 			e->kind = ENTRY_SEGMENT;
 			e->index = (uint32_t)i;

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "config/diag.h"
 #include "monitor/commands.h"
 
 struct command {
@@ -36,29 +35,6 @@ usage(FILE *out)
 		fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
 	fputs("\nFirst steps: `make demo`, then `driftd explain > driftd.yaml` and `driftd check driftd.yaml`.\n",
 	      out);
-}
-
-int
-exit_status(int err)
-{
-	switch (err) {
-	case ERR_NONE:
-		return EXIT_FINE;
-	case ERR_INVALID:
-	case ERR_LIMIT:
-	case ERR_NEWER:
-		return EXIT_CONFIG;
-	case ERR_BUSY:
-		return EXIT_RUNNING;
-	case ERR_CORRUPT:
-		return EXIT_CORRUPT;
-	case ERR_MISSING:
-		return EXIT_NO_INPUT;
-	case ERR_IO:
-		return EXIT_DISK;
-	default:
-		return EXIT_INTERNAL;
-	}
 }
 
 int

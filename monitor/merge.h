@@ -35,8 +35,8 @@ enum merge_result {
 	MERGE_WAIT,   /* a partition is pending, or none is known: call source wait, then again */
 	MERGE_END,    /* every partition is at its end and empty (live: more may come later) */
 };
-/* *out is valid until the next call. *watermark_ms is the largest key so far. `now_ms` is a monotonic clock, used only for
- * merge_stall (pass 0 to wait for ever: replay). */
+/* *out is valid until the next call. *watermark_ms is the largest key so far. `now_ms` is a monotonic
+ * clock, used only for merge_stall (pass 0 to wait for ever: replay). */
 enum merge_result merge_next(struct merge *m, int64_t now_ms, const struct record **out,
                              int64_t *watermark_ms);
 /* A stall ended the wait for a partition since the last call: its index, else UINT32_MAX. */

@@ -1,8 +1,11 @@
 /* number_avx2.h -- number_fast() with vectors; only for walk_avx2.c, which selects the instructions.
  *
- * The last sixteen characters of a number are loaded at once, the dot is shuffled away, what stands before
- * the number is masked, and three multiply-adds make one integer of sixteen digits. Longer numbers take
- * the sixteen characters before those as well. Reads up to 32 bytes before the number's end.
+ * The last sixteen characters of a number are loaded at once, the dot is shuffled away, what stands
+ * before the number is masked, and multiply-adds make one number of sixteen digits. Longer numbers
+ * take the sixteen characters before those as well. Reads up to 32 bytes before the number's end.
+ *
+ * A processor works on as many numbers at once as it can hold instructions, so both their count and the
+ * length of the chain from the first load to the quotient matter here; checks stand beside the chain.
  */
 #ifndef MONITOR_NUMBER_AVX2_H
 #define MONITOR_NUMBER_AVX2_H
@@ -12,89 +15,111 @@
 #include "monitor/number.h"
 #include "monitor/number_tables.h"
 
+#define NUMBER_VECTOR(field) _mm_load_si128((const __m128i *)(const void *)number_tables.field)
 
-/* Distance of the first dot among sixteen digits from their end (1 is behind the last), 0 = none. */
-static inline unsigned
-number_dot(__m128i digits)
-{
-	const __m128i dot = _mm_load_si128((const __m128i *)(const void *)number_tables.dot);
-	return 16 - _tzcnt_u32((unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(digits, dot)) | 0x10000);
-}
-
-/* The last `n` of sixteen characters less '0', zeros in front of them. */
+/* The last n of sixteen characters, less '0'; zeros in front of them. */
 static inline __m128i
 number_characters(const char *s, size_t n)
 {
-	return _mm_and_si128(
-		_mm_sub_epi8(_mm_loadu_si128((const __m128i *)(const void *)s),
-	                     _mm_load_si128((const __m128i *)(const void *)number_tables.zero)),
-		_mm_loadu_si128((const __m128i *)(const void *)(number_tables.keep + n)));
+	const __m128i keep =
+		_mm_loadu_si128((const __m128i *)(const void *)(number_tables.keep + n));
+	const __m128i x = _mm_loadu_si128((const __m128i *)(const void *)s);
+
+	return _mm_and_si128(_mm_sub_epi8(x, NUMBER_VECTOR(zero)), keep);
 }
 
-/* Takes the dot out. */
+/* The place of the first dot, 16 = there is none. */
+static inline size_t
+number_dot(__m128i x)
+{
+	const int dots = _mm_movemask_epi8(_mm_cmpeq_epi8(x, NUMBER_VECTOR(dot)));
+
+	return _tzcnt_u64((unsigned)dots | 0x10000u);
+}
+
+/* Sixteen digits as two numbers of eight in the lowest places. */
 static inline __m128i
-number_digits(__m128i characters, unsigned dot)
+number_two_eights(__m128i x)
 {
-	return _mm_shuffle_epi8(characters, _mm_load_si128((const __m128i *)(const void *)
-	                                                           number_tables.shuffle[dot]));
+	x = _mm_maddubs_epi16(x, NUMBER_VECTOR(two));
+	x = _mm_madd_epi16(x, NUMBER_VECTOR(four));
+	return _mm_madd_epi16(_mm_packus_epi32(x, x), NUMBER_VECTOR(eight));
 }
 
-/* Sixteen digits; *strange is not zero where one is none. */
 static inline uint64_t
-number_sixteen(__m128i x, __m128i *strange)
+number_sixteen(__m128i x)
 {
-	*strange = _mm_subs_epu8(x, _mm_load_si128((const __m128i *)(const void *)number_tables.nine));
-	x = _mm_maddubs_epi16(x, _mm_load_si128((const __m128i *)(const void *)number_tables.two));
-	x = _mm_madd_epi16(x, _mm_load_si128((const __m128i *)(const void *)number_tables.four));
-	x = _mm_packus_epi32(x, x);
-	x = _mm_madd_epi16(x, _mm_load_si128((const __m128i *)(const void *)number_tables.eight));
-	uint64_t both = (uint64_t)_mm_cvtsi128_si64(x);
+	const uint64_t both = (uint64_t)_mm_cvtsi128_si64(number_two_eights(x));
+
 	return (both & 0xffffffffu) * 100000000 + (both >> 32);
 }
 
-/* Seventeen to 24 characters. */
+/* Not zero where a character is no digit. */
+static inline __m128i
+number_strange(__m128i x)
+{
+	return _mm_subs_epu8(x, NUMBER_VECTOR(nine));
+}
+
+/* Sixteen to 24 characters, the sign left out, with a dot. */
 static inline bool
-number_wide_long(const char *end, size_t n, bool bad, bool negative, double *value, bool *integral)
+number_wide_long(const char *end, size_t n, bool negative, double *value)
 {
 	__m128i low = number_characters(end - 16, 16), high = number_characters(end - 32, n - 16);
-	__m128i strange, also;
-	unsigned dot = number_dot(high);
-	const unsigned dot_low = number_dot(low);
-	const uint64_t first = number_sixteen(number_digits(high, dot == 1 ? 17 : dot), &also);
-	const uint64_t digits =
-		first * (dot_low == 0 ? 10000000000000000u : 1000000000000000u) +
-		number_sixteen(number_digits(low, dot_low), &strange);
-	bad |= (dot == 0) == (dot_low == 0) || dot == n - 16 || first >= 1000;
-	strange = _mm_or_si128(strange, also);
-	if (bad || !_mm_testz_si128(strange, strange))
+	const size_t at = number_dot(high), at_low = number_dot(low);
+
+	/* The dot is in one of the parts, and not at the start; [17]: here it may end the first. */
+	if ((at == 16) == (at_low == 16) || at == 32 - n || (n == 16 && at_low == 0))
 		return false;
-	dot = dot_low == 0 ? dot + 16 : dot_low;
-	*integral = false;
-	return number_divide(digits, dot - 1, negative, value);
+	high = _mm_shuffle_epi8(high, NUMBER_VECTOR(shuffle[at == 15 ? 17 : at]));
+	low = _mm_shuffle_epi8(low, NUMBER_VECTOR(shuffle[at_low]));
+	const __m128i strange = _mm_or_si128(number_strange(low), number_strange(high));
+	const uint64_t first = number_sixteen(high);
+	if (first >= 1000 || !_mm_testz_si128(strange, strange))
+		return false;
+	const uint64_t digits =
+		first * (at_low == 16 ? 10000000000000000u : 1000000000000000u) +
+		number_sixteen(low);
+	return number_divide(digits, (unsigned)(at_low == 16 ? 31 - at : 15 - at_low), negative,
+	                     value);
+}
+
+/* A zero in front of other digits: "00" to "09". */
+static inline bool
+number_zero_leads(const char *s)
+{
+	uint16_t two;
+
+	memcpy(&two, s, sizeof(two));
+	return (uint16_t)(__builtin_bswap16(two) - 0x3030u) <= 9;
 }
 
 /* As number_fast(). */
 static inline bool
 number_wide(const char *s, const char *end, double *value, bool *integral)
 {
-	const bool negative = *s == '-';
+	const size_t negative = *s == '-';
 	s += negative;
 	const size_t n = (size_t)(end - s);
-	uint16_t two;
-	memcpy(&two, s, sizeof(two));
-	/* A zero that leads, "00" to "09". Anything else that is wrong is no digit, or a dot at the start. */
-	const bool bad = (uint16_t)(__builtin_bswap16(two) - 0x3030u) <= 9;
-	__m128i strange;
 
-	if (__builtin_expect(n - 1 > 15, 0))
-		return n - 1 < 24 && number_wide_long(end, n, bad, negative, value, integral);
-	const __m128i characters = number_characters(end - 16, n);
-	const unsigned dot = number_dot(characters);
-	const uint64_t digits = number_sixteen(number_digits(characters, dot), &strange);
-	if (bad | (dot == n) || digits > (uint64_t)1 << 53 || !_mm_testz_si128(strange, strange))
+	if (__builtin_expect(n - 1 > 14, 0)) {
+		*integral = false;
+		return n - 16 <= 8 && !number_zero_leads(s) &&
+		       number_wide_long(end, n, negative, value);
+	}
+	__m128i x = number_characters(end - 16, n);
+	const size_t at = number_dot(x);
+	x = _mm_shuffle_epi8(x, NUMBER_VECTOR(shuffle[at]));
+	const __m128i strange = number_strange(x);
+	if (!_mm_testz_si128(strange, strange) || at + n == 16 || number_zero_leads(s))
 		return false;
-	*integral = dot == 0;
-	*value = number_signed((double)(int64_t)digits / number_tables.power[dot], negative);
+	/* Fifteen digits at most: everything up to the quotient is exact. */
+	const __m128d parts =
+		_mm_mul_pd(_mm_cvtepi32_pd(number_two_eights(x)), _mm_load_pd(number_tables.sixteen));
+	__m128d result = _mm_add_sd(parts, _mm_unpackhi_pd(parts, parts));
+	result = _mm_div_sd(result, _mm_load_sd(&number_tables.power[at]));
+	_mm_store_sd(value, _mm_or_pd(result, _mm_load_pd(number_tables.sign[negative])));
+	*integral = at == 16;
 	return true;
 }
 

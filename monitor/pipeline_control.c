@@ -20,7 +20,8 @@ targets(const struct stream *s, const char *target)
 
 /* Calls act for every stream that the target means: an open alert (or its beginning), or a model. */
 static uint32_t
-each_target(struct pipeline *p, const char *target, bool models, void (*act)(struct pipeline *, struct stream *))
+each_target(struct pipeline *p, const char *target, bool models,
+            void (*act)(struct pipeline *, struct stream *))
 {
 	uint32_t n = 0;
 
@@ -82,7 +83,7 @@ expect(struct pipeline *p, const struct command_row *c)
 				continue;
 			m->expect_from_ms = (int64_t)from;
 			m->expect_to_ms = (int64_t)to;
-			strcpy(m->expect_glob, "*");
+			memcpy(m->expect_glob, "*", 2);
 			if (jsonl_string(json, "streams", &streams, &length) == 1 &&
 			    length < sizeof m->expect_glob) {
 				memcpy(m->expect_glob, streams, length);

@@ -30,7 +30,7 @@ fixture_open(struct fixture *f, const char *text)
 
 	text = text ? text : standard;
 	if (config_parse(&f->config, text, strlen(text), "test.yaml", stderr, &d) ||
-	    decoder_create(&f->decoder, f->config, key, &d))
+	    decoder_create(&f->decoder, f->config, key, &d) || decoder_profile(f->decoder, "t"))
 		fail_msg("%s", d.text);
 }
 
