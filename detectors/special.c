@@ -201,7 +201,7 @@ solve(tails_fn *tails, const double law[2], double p, double q, double low, doub
 			high = z;
 		else
 			low = z;
-		next = z * exp(-excess / slope);
+		next = slope > 0 ? z * exp(-excess / slope) : 0; /* a slope that underflows: bisection */
 		if (!(next > low && next < high))
 			next = sqrt(low) * sqrt(high);
 		if (fabs(next - z) <= 2.0 * DBL_EPSILON * z

@@ -161,6 +161,8 @@ alert_settle(struct common *common, struct outbound *out)
 {
 	size_t from = out->news_sorted;
 
+	if (from == out->news_count)
+		return;
 	qsort(out->news + from, out->news_count - from, sizeof *out->news, by_sequence);
 	for (size_t i = from; i < out->news_count; i++) {
 		struct news *n = &out->news[i];

@@ -29,7 +29,8 @@ static const char help[] =
 	"error; 75 already running; 78 configuration invalid or database of a newer version.\n"
 	"Another terminal: driftd status DB, driftd alerts DB, sqlite3 DB 'SELECT * FROM drift_now'\n";
 
-enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000 };
+enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
+       WAL_WARN_BYTES = 128 << 20 };
 #define COMMIT_BYTES_PER_MS 8389 /* 8 MiB/s */
 
 struct run {
@@ -206,6 +207,20 @@ commit(struct run *r, struct diag *d)
 	}
 }
 
+/* What a person should see to before it stops the daemon. */
+static void
+watch_disk(const struct run *r)
+{
+	int64_t wal = store_wal_bytes(r->store);
+
+	if (wal > WAL_WARN_BYTES)
+		log_often(LOG_WARN, "wal", "%s-wal has %lld MiB: a reader holds a transaction; find it with "
+		          "`fuser %s`", r->config->database, (long long)(wal >> 20), r->config->database);
+	if (store_free_bytes(r->store) < STORE_FREE_MIN_BYTES)
+		log_often(LOG_WARN, "disk", "less than %d MiB are free beside %s", STORE_FREE_MIN_BYTES >> 20,
+		          r->config->database);
+}
+
 static int64_t
 commit_interval(const struct pipeline_status *st)
 {
@@ -238,6 +253,7 @@ loop(struct run *r, struct diag *d)
 		if (now - committed >= commit_interval(&st)) {
 			err = commit(r, d);
 			committed = clock_monotonic_ms();
+			watch_disk(r);
 		}
 		read_signals(r);
 		if (!r->stop && !err && (step == PIPELINE_WAIT || step == PIPELINE_END))

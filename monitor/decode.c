@@ -60,13 +60,16 @@ walk_with(struct decoder *d, struct walk *w, struct model *m, const uint32_t *to
 	if (++d->generation == 0)
 		restart_generation(d);
 	size_t segments = m->config->segments.n;
-	out->segment = grow(out->segment, &out->segment_capacity, segments, sizeof(*out->segment));
+	if (segments > out->segment_capacity)
+		out->segment = grow(out->segment, &out->segment_capacity, segments,
+		                    sizeof(*out->segment));
 	for (size_t i = 0; i < segments; i++)
 		out->segment[i] = (struct text){ 0, 0 };
 	w->model = m;
 	w->generation = d->generation;
 	w->named = w->bare_value = false;
 	w->id_wrong = w->prediction_wrong = false;
+	w->name = (struct text){ 0, 0 };
 	w->ts = w->classes = NULL;
 	memset(w->rank, 0, sizeof(w->rank));
 	return walk_record(w, token, tokens);
@@ -180,7 +183,8 @@ decode_tokens(struct decoder *d, struct walk *w, struct profile *profile, const 
 		layout_rollback(&m->layout);
 }
 
-/* The message behind FRONT readable bytes, with BACK of them after it; a byte order mark is left out. */
+/* The message behind FRONT readable bytes, with BACK of them after it; a byte order mark is left
+ * out. */
 static char *
 fill_buffer(struct decoder *d, const struct message *m, size_t *length, bool *mark)
 {
@@ -234,7 +238,7 @@ decode_value(struct decoder *d, const struct message *m, struct record *out)
 
 	if (mark)
 		out->parts |= RECORD_BOM;
-	size_t blanks = strspn(text, " \t\r\n");
+	size_t blanks = text[0] == '{' ? 0 : strspn(text, " \t\r\n");
 	if (blanks < length && text[blanks] != '{' &&
 	    refuse_format(out, text + blanks, length - blanks))
 		return;
@@ -243,10 +247,13 @@ decode_value(struct decoder *d, const struct message *m, struct record *out)
 		refuse_status(out, status, text, length);
 		return;
 	}
-	struct walk w = { .text = text,
-		          .length = (uint32_t)length,
-		          .out = out,
-		          .object = d->object };
+	/* The rest is set for each walk. */
+	struct walk w;
+	w.text = text;
+	w.length = (uint32_t)length;
+	w.out = out;
+	w.object = d->object;
+	w.used = w.only_model = w.confirmed = false;
 	decode_tokens(d, &w, &d->profile[m->profile], token, tokens);
 }
 

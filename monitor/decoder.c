@@ -215,8 +215,8 @@ decoder_slot_type(const struct decoder *d, uint32_t model, uint32_t slot)
 size_t
 decoder_bytes(const struct decoder *d)
 {
-	size_t bytes = sizeof(*d) + DECODER_FRONT + d->buffer_size + DECODER_BACK + json_bytes(d->json) +
-	               layout_bytes(&d->nameless.layout) +
+	size_t bytes = sizeof(*d) + DECODER_FRONT + d->buffer_size + DECODER_BACK +
+	               json_bytes(d->json) + layout_bytes(&d->nameless.layout) +
 	               d->profile_capacity * sizeof(*d->profile);
 	for (uint32_t i = 0; i < d->models; i++)
 		bytes += sizeof(struct model) + layout_bytes(&d->model[i]->layout);

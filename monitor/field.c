@@ -1,4 +1,5 @@
-/* field.c -- the fields of a record that have a meaning of their own: prediction, set, label, ids. */
+/* field.c -- the fields of a record that have a meaning of their own: prediction, set, label,
+ * ids. */
 #include <string.h>
 
 #include "config/config.h"
@@ -193,7 +194,8 @@ named(struct walk *w, struct cell *cell)
 	return value_cell(w, cell, VALUE_DIGITS);
 }
 
-/* A prediction that is no object: a number is a value (or a class, see finish.c), a text a class. */
+/* A prediction that is no object: a number is a value (or a class, see finish.c), a text a
+ * class. */
 static bool
 bare_prediction(struct walk *w)
 {

@@ -1,5 +1,5 @@
-/* finish.c -- what can only be said once the whole record was read: its time, who it is, which class
- * each probability belongs to, and whether there is anything to use. */
+/* finish.c -- what can only be said once the whole record was read: its time, who it is, which
+ * class each probability belongs to, and whether there is anything to use. */
 #include <math.h>
 #include <string.h>
 
@@ -122,7 +122,8 @@ move_to(struct record *r, uint32_t i, const char *name, size_t length)
 	return false;
 }
 
-/* Does every name of the configuration occur among those of the record? Usually in the same order. */
+/* Does every name of the configuration occur among those of the record? Usually in the same
+ * order. */
 static bool
 same_classes(const struct record *r, const struct strings *names)
 {

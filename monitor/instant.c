@@ -63,8 +63,8 @@ expect(const char **s, const char *end, char c)
 	return *s < end && *(*s)++ == c;
 }
 
-/* Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the leap day
- * is the last. */
+/* Days from 1970-01-01 in the proleptic Gregorian calendar; years begin in March, so that the
+ * leap day is the last. */
 static int64_t
 days(int year, int month, int day)
 {

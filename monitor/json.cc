@@ -70,7 +70,8 @@ json_bytes(const struct json *j)
 }
 
 enum json_status
-json_index(struct json *j, const char *text, size_t length, const uint32_t **token, uint32_t *tokens)
+json_index(struct json *j, const char *text, size_t length, const uint32_t **token,
+           uint32_t *tokens)
 {
 	if (length > j->capacity) {
 		size_t capacity = j->capacity;
@@ -104,7 +105,6 @@ json_decimal(uint64_t digits, int64_t exponent, bool negative, double *value)
 double
 json_digits(const char *text)
 {
-	/* Takes no sign in 3.0.1's callers either: they pass it along, and it is understood. */
 	return simdjson::internal::from_chars(text);
 }
 

@@ -117,7 +117,8 @@ layout_peek(const struct layout *l, uint32_t context, const char *name, size_t l
 
 	for (uint32_t at = hash & c->table_mask; c->table[at] != 0; at = (at + 1) & c->table_mask) {
 		const struct entry *e = &c->entry[c->table[at]];
-		if (e->hash == (uint16_t)(hash >> 16) && e->length == length && memcmp(e->name, name, length) == 0)
+		if (e->hash == (uint16_t)(hash >> 16) && e->length == length &&
+		    memcmp(e->name, name, length) == 0)
 			return c->table[at];
 	}
 	return 0;

@@ -1,12 +1,13 @@
-/* layout.h -- where the fields of one model stand in its JSON: a tree of objects with the keys that are
- * expected in each, and for each key which one usually follows.
+/* layout.h -- where the fields of one model stand in its JSON: a tree of objects with the keys
+ * that are expected in each, and for each key which one usually follows.
  *
- * Every object of the configured paths is a `context`; its keys are `entry`s. Entry 0 of a context is
- * the opening brace, so that it too has a successor. Keys that mean nothing are remembered as well (up to
- * a limit), because only a remembered key can be predicted. Features get their slots here.
+ * Every object of the configured paths is a `context`; its keys are `entry`s. Entry 0 of a
+ * context is the opening brace, so that it too has a successor. Keys that mean nothing are
+ * remembered as well (up to a limit), because only a remembered key can be predicted. Features
+ * get their slots here.
  *
- * Keys added for a record that is refused in the end are taken back by layout_rollback(): nothing that
- * was not accepted leaves a trace.
+ * Keys added for a record that is refused in the end are taken back by layout_rollback():
+ * nothing that was not accepted leaves a trace.
  */
 #ifndef MONITOR_LAYOUT_H
 #define MONITOR_LAYOUT_H
@@ -49,14 +50,14 @@ enum entry_kind {
 	ENTRY_UNKNOWN, /* skipped and counted */
 	ENTRY_KNOWN,   /* skipped: documented */
 	ENTRY_OTHER,   /* the same, and worth a record: members, logits, ...; not read yet */
-	ENTRY_FIELD,   /* enum field, or FIELD_NONE for a step of a path */
+	ENTRY_FIELD,   /* enum field, or FIELD_NONE for a step of a path; index counts from klass */
 	ENTRY_FEATURE, /* index = slot */
 	ENTRY_SEGMENT, /* index = number of the segment */
 };
 
 struct entry {
-	/* The first 16 bytes of the key and its quotes as they stand in the text, and which of their bits
-	 * count. Keys that need an escape never match: they are found by name. */
+	/* The first 16 bytes of the key and its quotes as they stand in the text, and which of
+	 * their bits count. Keys that need an escape never match: they are found by name. */
 	uint64_t word[2], mask[2];
 	char *name;         /* unescaped, NUL-terminated */
 	uint32_t length;
@@ -66,12 +67,12 @@ struct entry {
 	uint16_t hash;
 	union {
 		uint16_t child;   /* ENTRY_FIELD: context of an object found here, or 0 */
-		uint16_t segment; /* ENTRY_FEATURE: number + 1 of a segment in the same place, or 0 */
+		uint16_t segment; /* ENTRY_FEATURE: number + 1 of a segment that stands here, or 0 */
 	};
 	uint8_t kind;       /* enum entry_kind */
 	uint8_t field;      /* ENTRY_FIELD: enum field */
-	uint8_t quick;      /* 1 = ENTRY_FEATURE where a number is a number, no segment stands, and all
-	                     * of the name is in `word` */
+	uint8_t quick;      /* 1 = a number here goes straight into cell `index` of its object, and
+	                     * all of the name is in `word` */
 	union {
 		uint8_t rank; /* ENTRY_FIELD: among the aliases of a field; lower wins */
 		uint8_t type; /* ENTRY_FEATURE: enum feature_type */

@@ -1,8 +1,8 @@
 /* layout_build.c -- the standard names and their aliases, replaced by the configured paths.
  *
- * Explicit paths first (objects before what may stand in them), then the standard names where nothing
- * was configured. A path may lead through an object that has a meaning of its own, such as a label that
- * stands among the features: both use the same context.
+ * Explicit paths first (objects before what may stand in them), then the standard names where
+ * nothing was configured. A path may lead through an object that has a meaning of its own, such
+ * as a label that stands among the features: both use the same context.
  */
 #include "monitor/layout_build.h"
 
@@ -10,6 +10,7 @@
 
 #include "config/config.h"
 #include "config/limits.h"
+#include "monitor/record.h"
 
 /* Parent of the fields of the root. */
 enum { ROOT = FIELD_NONE };
@@ -102,8 +103,8 @@ mark_object(struct layout *l, uint8_t field, uint32_t context)
 	l->context[context].segments |= field == FIELD_SEGMENT;
 }
 
-/* Makes the entry mean the field; the first to claim a place keeps it. Two objects may share one: flat
- * payloads. */
+/* Makes the entry mean the field; the first to claim a place keeps it. Two objects may share
+ * one: flat payloads. */
 static void
 claim(struct layout *l, uint32_t context, uint32_t number, uint8_t field, uint8_t rank)
 {
@@ -232,6 +233,36 @@ add_segments(struct layout *l, const struct model_config *m)
 	}
 }
 
+/* Numbers of a prediction that have one name only: the walk puts them into their cells by
+ * itself. */
+static void
+mark_quick(struct layout *l)
+{
+	static const struct {
+		uint8_t field;
+		size_t offset;
+	} cells[] = {
+		{ FIELD_VALUE, offsetof(struct record, value) },
+		{ FIELD_LOWER, offsetof(struct record, lower) },
+		{ FIELD_UPPER, offsetof(struct record, upper) },
+		{ FIELD_LEVEL, offsetof(struct record, level) },
+		{ FIELD_TOP_SCORE, offsetof(struct record, top_score) },
+		{ FIELD_N_CAL, offsetof(struct record, n_cal) },
+	};
+
+	for (uint32_t i = 0; i < l->contexts; i++)
+		for (uint32_t k = 1; k < l->context[i].entries && !l->context[i].features; k++) {
+			struct entry *e = &l->context[i].entry[k];
+			for (size_t f = 0; f < sizeof(cells) / sizeof(cells[0]); f++) {
+				if (e->kind != ENTRY_FIELD || e->field != cells[f].field)
+					continue;
+				size_t bytes = cells[f].offset - offsetof(struct record, klass);
+				e->index = (uint32_t)(bytes / sizeof(struct cell));
+				e->quick = e->length < 15 && e->child == 0;
+			}
+		}
+}
+
 void
 layout_build(struct layout *l, const struct model_config *m, uint64_t seed)
 {
@@ -243,6 +274,7 @@ layout_build(struct layout *l, const struct model_config *m, uint64_t seed)
 	add_standard(l, m);
 	add_features(l, m);
 	add_segments(l, m);
+	mark_quick(l);
 	layout_commit(l);
 }
 

@@ -55,7 +55,8 @@ const uint64_t number_power_u64[20] = {
 
 /* Significant digits that always fit into 64 bits. */
 enum { DIGITS_MAX = 19 };
-/* An exponent beyond this is zero or infinity whatever the digits are (a record has at most 4 MiB). */
+/* An exponent beyond this is zero or infinity whatever the digits are (a record has at most 4
+ * MiB). */
 static const int64_t exponent_limit = 100000000;
 
 static inline bool
@@ -64,8 +65,8 @@ is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* Digits of one part; `step` is what a taken (fraction: -1) or a dropped (whole: +1) digit does to the
- * exponent. */
+/* Digits of one part; `step` is what a taken (fraction: -1) or a dropped (whole: +1) digit does
+ * to the exponent. */
 static const char *
 scan_digits(const char *s, struct number *n, unsigned *count, bool fraction)
 {

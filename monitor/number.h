@@ -1,9 +1,9 @@
-/* number.h -- JSON numbers into doubles, exactly: the nearest double, ties to even, as strtod() does
- * in the C locale.
+/* number.h -- JSON numbers into doubles, exactly: the nearest double, ties to even, as strtod()
+ * does in the C locale.
  *
- * number_fast() takes the numbers that records are made of, without a loop: the token list says where a
- * number ends, so its parts are loaded from the right, eight digits at a time. It reads up to 32 bytes
- * before and 8 after the number; the decoder's buffer has both margins.
+ * number_fast() takes the numbers that records are made of, without a loop: the token list says
+ * where a number ends, so its parts are loaded from the right, eight digits at a time. It reads
+ * up to 32 bytes before and 8 after the number; the decoder's buffer has both margins.
  *
  * Everything that is not of that form goes to simdjson.
  */
@@ -69,8 +69,8 @@ number_zeros(size_t n)
 	return 0x3030303030303030u >> 8 * (n - 1) >> 8;
 }
 
-/* The digits at `s`, `whole` of them, followed by those of the fraction (0..7) that end at `end`, less the
- * dot between them. */
+/* The digits at `s`, `whole` of them, followed by those of the fraction (0..7) that end at
+ * `end`, less the dot between them. */
 static inline bool
 number_join(uint64_t head, size_t whole, const char *end, size_t places, uint64_t *value)
 {
@@ -90,10 +90,10 @@ number_join(uint64_t head, size_t whole, const char *end, size_t places, uint64_
 	return true;
 }
 
-/* digits / 10^places for places <= 22, correctly rounded: Eisel and Lemire as in Lemire 2021, "Number
- * parsing at a gigabyte per second", section 5 (simdjson's compute_float_64, without what cannot occur
- * here: no subnormal, no overflow). There is no branch that depends on the digits but for rare ties. False
- * when 128 bits do not decide. */
+/* digits / 10^places for places <= 22, correctly rounded: Eisel and Lemire as in Lemire 2021,
+ * "Number parsing at a gigabyte per second", section 5 (simdjson's compute_float_64, without
+ * what cannot occur here: no subnormal, no overflow). There is no branch that depends on the
+ * digits but for rare ties. False when 128 bits do not decide. */
 static inline bool
 number_divide(uint64_t digits, unsigned places, bool negative, double *value)
 {
@@ -154,16 +154,17 @@ number_signed(double magnitude, bool negative)
 	return magnitude;
 }
 
-/* The same where digits <= 2^53: they and the power are doubles without error, and IEEE division rounds
- * their quotient once (Clinger 1990). Cheaper than number_divide(), so used where numbers are short. */
+/* The same where digits <= 2^53: they and the power are doubles without error, and IEEE division
+ * rounds their quotient once (Clinger 1990). Cheaper than number_divide(), so used where numbers
+ * are short. */
 static inline double
 number_divide_short(uint64_t digits, unsigned places, bool negative)
 {
 	return number_signed((double)(int64_t)digits / number_power[places], negative);
 }
 
-/* False: not of the simple form, or not a number at all; number_scan() knows. `end` is the next token,
- * so a number that is followed by blanks is not simple. */
+/* False: not of the simple form, or not a number at all; number_scan() knows. `end` is the next
+ * token, so a number that is followed by blanks is not simple. */
 static inline bool
 number_fast(const char *s, const char *end, double *value, bool *integral)
 {

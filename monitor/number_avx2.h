@@ -1,11 +1,14 @@
-/* number_avx2.h -- number_fast() with vectors; only for walk_avx2.c, which selects the instructions.
+/* number_avx2.h -- number_fast() with vectors; only for walk_avx2.c, which selects the
+ * instructions.
  *
- * The last sixteen characters of a number are loaded at once, the dot is shuffled away, what stands
- * before the number is masked, and multiply-adds make one number of sixteen digits. Longer numbers
- * take the sixteen characters before those as well. Reads up to 32 bytes before the number's end.
+ * The last sixteen characters of a number are loaded at once, the dot is shuffled away, what
+ * stands before the number is masked, and multiply-adds make one number of sixteen digits.
+ * Longer numbers take the sixteen characters before those as well. Reads up to 32 bytes before
+ * the number's end.
  *
- * A processor works on as many numbers at once as it can hold instructions, so both their count and the
- * length of the chain from the first load to the quotient matter here; checks stand beside the chain.
+ * A processor works on as many numbers at once as it can hold instructions, so both their count
+ * and the length of the chain from the first load to the quotient matter here; checks stand
+ * beside the chain.
  */
 #ifndef MONITOR_NUMBER_AVX2_H
 #define MONITOR_NUMBER_AVX2_H
@@ -114,11 +117,11 @@ number_wide(const char *s, const char *end, double *value, bool *integral)
 	if (!_mm_testz_si128(strange, strange) || at + n == 16 || number_zero_leads(s))
 		return false;
 	/* Fifteen digits at most: everything up to the quotient is exact. */
-	const __m128d parts =
-		_mm_mul_pd(_mm_cvtepi32_pd(number_two_eights(x)), _mm_load_pd(number_tables.sixteen));
+	const __m128d parts = _mm_mul_pd(_mm_cvtepi32_pd(number_two_eights(x)),
+	                                 _mm_loadu_pd(number_tables.sixteen));
 	__m128d result = _mm_add_sd(parts, _mm_unpackhi_pd(parts, parts));
 	result = _mm_div_sd(result, _mm_load_sd(&number_tables.power[at]));
-	_mm_store_sd(value, _mm_or_pd(result, _mm_load_pd(number_tables.sign[negative])));
+	_mm_store_sd(value, _mm_or_pd(result, _mm_loadu_pd(number_tables.sign[negative])));
 	*integral = at == 16;
 	return true;
 }

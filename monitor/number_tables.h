@@ -3,6 +3,7 @@
 #ifndef MONITOR_NUMBER_TABLES_H
 #define MONITOR_NUMBER_TABLES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct number_tables {
@@ -16,10 +17,11 @@ struct number_tables {
 	uint8_t two[16];                /* 10, 1, ... */
 	uint16_t four[8], eight[8];     /* 100, 1, ...; 10000, 1, ... */
 	double sixteen[2];              /* 1e8, 1 */
+	double sign[2][2];              /* 0, -0 */
 	uint8_t keep[32];               /* from n on: the last n of 16 bytes */
 	double power[17];               /* [a]: 10 to the digits behind place a; [16]: 1 */
-	double sign[2][2];              /* 0, -0 */
 } __attribute__((aligned(16)));
+_Static_assert(offsetof(struct number_tables, sign) % 16 == 0, "vectors are loaded from there");
 extern const struct number_tables number_tables;
 
 #endif

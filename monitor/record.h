@@ -117,7 +117,14 @@ void record_finish(struct record *r); /* NULL is fine */
 void record_clear(struct record *r);
 /* Room for n cells in all; for more bytes of text, which are returned. */
 void record_reserve_cells(struct record *r, uint32_t n);
-char *record_reserve_text(struct record *r, size_t bytes);
+void record_grow_text(struct record *r, size_t bytes);
+static inline char *
+record_reserve_text(struct record *r, size_t bytes)
+{
+	if (r->text_capacity - r->text_length <= bytes)
+		record_grow_text(r, bytes);
+	return r->text + r->text_length;
+}
 static inline const char *
 record_text(const struct record *r, struct text t)
 {

@@ -46,8 +46,8 @@ refuse_format(struct record *r, const char *s, size_t length)
 	if (hint == NULL && bytes[0] == 0 && length >= 5) {
 		uint32_t id = (uint32_t)bytes[1] << 24 | (uint32_t)bytes[2] << 16 |
 		              (uint32_t)bytes[3] << 8 | bytes[4];
-		snprintf(text, sizeof(text), "looks like Avro with a schema registry header (id %u)",
-		         id);
+		snprintf(text, sizeof(text),
+		         "looks like Avro with a schema registry header (id %u)", id);
 		hint = text;
 	}
 	if (hint == NULL && ((bytes[0] >= 0x80 && bytes[0] <= 0x8f) || bytes[0] == 0xde))
@@ -57,7 +57,8 @@ refuse_format(struct record *r, const char *s, size_t length)
 	if (hint == NULL && (bytes[0] < 0x20 || bytes[0] == 0x7f)) {
 		/* Tag of a protobuf field is what a short control character usually is; blanks were
 		 * passed before. */
-		snprintf(text, sizeof(text), "binary, perhaps protobuf: first byte 0x%02x", bytes[0]);
+		snprintf(text, sizeof(text), "binary, perhaps protobuf: first byte 0x%02x",
+		         bytes[0]);
 		hint = text;
 	}
 	if (hint == NULL && text_utf8_error(s, length < 4 ? length : 4) == 0) {
@@ -71,8 +72,8 @@ refuse_format(struct record *r, const char *s, size_t length)
 	return true;
 }
 
-/* First control character inside a string; `length` if there is none. *open: where a string starts that
- * never ends. */
+/* First control character inside a string; `length` if there is none. *open: where a string
+ * starts that never ends. */
 static size_t
 find_control(const char *s, size_t length, size_t *open)
 {

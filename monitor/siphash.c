@@ -1,7 +1,8 @@
 /* siphash.c -- SipHash-1-3: a keyed hash that nobody can flood without the key.
  *
- * Aumasson and Bernstein 2012, "SipHash: a fast short-input PRF", section 2, with one compression and
- * three finalisation rounds as in the hash tables of Rust and Ruby. Little-endian words, any host.
+ * Aumasson and Bernstein 2012, "SipHash: a fast short-input PRF", section 2, with one
+ * compression and three finalisation rounds as in the hash tables of Rust and Ruby.
+ * Little-endian words, any host.
  */
 #include <string.h>
 

@@ -25,10 +25,8 @@ value_string(struct walk *w, const uint32_t *token, struct text *out, bool *surr
 	if (end-- == start)
 		return walk_refuse(w, REJECT_JSON_SYNTAX, token[0], "the string has no end");
 	size_t length = (size_t)(end - start);
-	char *copy = record_reserve_text(r, length);
-	if (!text_has_escape(start, length)) {
-		memcpy(copy, start, length);
-	} else {
+	char *copy = record_reserve_text(r, length + 8);
+	if (!text_copy_plain(copy, start, length)) {
 		const char *bad;
 		enum text_status status = text_unescape(start, end, copy, &length, &bad);
 		if (status == TEXT_BAD_ESCAPE)
@@ -66,7 +64,8 @@ set_text(struct walk *w, struct cell *cell, const char *s, size_t length)
 	r->text_length += (uint32_t)length;
 }
 
-/* Whole numbers as decimal digits however they were written, so that 1, 1.0 and "1" are one class. */
+/* Whole numbers as decimal digits however they were written, so that 1, 1.0 and "1" are one
+ * class. */
 static void
 set_digits(struct walk *w, struct cell *cell, const char *s, size_t length)
 {

@@ -1,8 +1,8 @@
-/* walk.c -- everything of a walk but its inner loop (walk_inside.h): ignored values, keys that were not
- * predicted, values that are not plain numbers.
+/* walk.c -- everything of a walk but its inner loop (walk_inside.h): ignored values, keys that
+ * were not predicted, values that are not plain numbers.
  *
- * What is checked: the grammar of every token of the record, and every scalar that is read. A number
- * inside an ignored value is not looked at beyond its first character.
+ * What is checked: the grammar of every token of the record, and every scalar that is read. A
+ * number inside an ignored value is not looked at beyond its first character.
  */
 #include "monitor/walk.h"
 
@@ -120,8 +120,9 @@ skip_key(struct walk *w)
 	return true;
 }
 
-/* Passes the opening tokens of a value: down to its first scalar or its first empty container. Bit i of
- * *objects says whether level i is an object. False in *scalar: an empty container was closed. */
+/* Passes the opening tokens of a value: down to its first scalar or its first empty container.
+ * Bit i of *objects says whether level i is an object. False in *scalar: an empty container was
+ * closed. */
 static bool
 skip_open(struct walk *w, uint64_t *objects, uint32_t *levels)
 {
@@ -198,11 +199,8 @@ bool
 walk_duplicate(struct walk *w, const struct entry *e, uint32_t at)
 {
 	char name[64];
-	size_t n = 0;
 
-	for (uint32_t i = 0; i < e->length && n + 1 < sizeof(name); i++)
-		name[n++] = (unsigned char)e->name[i] < 0x20 || e->name[i] == 0x7f ? '?' : e->name[i];
-	name[n] = '\0';
+	text_printable(e->name, e->length, 15, name, sizeof(name));
 	return walk_refuse(w, REJECT_DUPLICATE_KEY, at, "duplicate key %s", name);
 }
 
@@ -237,7 +235,8 @@ walk_cover_slots(struct record *out, uint32_t slots)
 {
 	if (slots == out->slots)
 		return;
-	record_reserve_cells(out, slots);
+	if (slots > out->cell_capacity)
+		record_reserve_cells(out, slots);
 	memset(out->cell + out->slots, 0, (slots - out->slots) * sizeof(*out->cell));
 	out->slots = slots;
 }
@@ -267,8 +266,10 @@ walk_other(struct walk *w, const struct entry *e)
 	if (w->only_model && e->field != FIELD_MODEL && (e->child == 0 || !object))
 		return walk_skip(w);
 	if (e->field != FIELD_NONE) {
-		if (w->rank[e->field] != 0 && w->rank[e->field] <= e->rank + 1)
-			return walk_skip(w); /* a better name of the same field was there */
+		/* A better name of the same field was there; of two objects the first counts. */
+		const uint8_t rank = w->rank[e->field];
+		if (rank != 0 && (rank <= e->rank + 1 || e->field >= FIELD_FEATURES))
+			return walk_skip(w);
 		if (memcmp(w->text + *w->token, "null", 4) != 0)
 			w->rank[e->field] = (uint8_t)(e->rank + 1);
 	}
@@ -294,7 +295,8 @@ walk_record(struct walk *w, const uint32_t *first, uint32_t tokens)
 	else
 		fine = w->object(w, 0);
 	if (fine && w->token != first + tokens)
-		fine = walk_refuse(w, REJECT_JSON_SYNTAX, *w->token, "something follows the record");
+		fine = walk_refuse(w, REJECT_JSON_SYNTAX, *w->token,
+		                   "something follows the record");
 	if (fine)
 		return WALK_DONE;
 	return w->out->reject == REJECT_NONE ? WALK_OTHER_MODEL : WALK_REFUSED;

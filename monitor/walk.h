@@ -1,7 +1,7 @@
 /* walk.h -- one pass over the tokens of a record, filling the cells of a struct record.
  *
- * walk.c goes through objects, value.c reads the values of fields, finish.c turns what was found into a
- * complete record. A refusal ends a walk; its reason and detail are in the record then.
+ * walk.c goes through objects, value.c reads the values of fields, finish.c turns what was found
+ * into a complete record. A refusal ends a walk; its reason and detail are in the record then.
  */
 #ifndef MONITOR_WALK_H
 #define MONITOR_WALK_H
@@ -44,10 +44,10 @@ struct walk {
 	bool confirmed;           /* the model is known to be right, whatever the record says */
 	bool named;               /* the record names a model ... */
 	struct text name;         /* ... in out->text */
-	bool bare_value;          /* prediction is a plain number: a class if there are probs or a set */
+	bool bare_value;          /* prediction is a plain number: a class beside probs or a set */
 	uint8_t rank[FIELD_COUNT]; /* 1 + rank of the alias that was read; 0 = none */
 	const uint32_t *ts, *classes; /* tokens of values that are read at the end */
-	bool id_wrong, ts_wrong, label_wrong, prediction_wrong;
+	bool id_wrong, prediction_wrong;
 };
 
 /* Walks the whole record from its first token. */
@@ -83,18 +83,20 @@ enum value_how {
 	VALUE_NUMERIC = 4,  /* text is of the wrong type */
 };
 bool value_cell(struct walk *w, struct cell *cell, enum value_how how); /* *cell is zeroed */
-/* A name: a string, a number as it is written, true or false. *there is false for null, and for anything
- * else, which also sets *wrong. */
+/* A name: a string, a number as it is written, true or false. *there is false for null, and for
+ * anything else, which also sets *wrong. */
 bool value_name(struct walk *w, struct text *out, bool *there, bool *wrong);
 bool value_segment(struct walk *w, uint32_t segment);
-/* The string at `token`, unescaped. *surrogate: it has a lone one (is not valid UTF-8; *out is empty). */
+/* The string at `token`, unescaped. *surrogate: it has a lone one (is not valid UTF-8; *out is
+ * empty). */
 bool value_string(struct walk *w, const uint32_t *token, struct text *out, bool *surrogate);
 /* One that must be valid UTF-8, or the record is refused: ids, categories, classes. */
 bool value_strict_string(struct walk *w, const uint32_t *token, struct text *out);
 
 /* field.c: the same for a field. */
 bool field_value(struct walk *w, enum field field);
-/* Moves to an item of the array at the current token (item 0), or behind its end (*more = false). */
+/* Moves to an item of the array at the current token (item 0), or behind its end (*more =
+ * false). */
 bool field_next_item(struct walk *w, uint32_t item, bool *more);
 
 /* finish.c: event time, ids, order of classes, what the record is. */

@@ -53,7 +53,16 @@ surprise(struct walk *w, uint32_t context, uint32_t last)
 	return number;
 }
 
-/* A key and its value that are not a short, expected one with a plain number. Its entry, as above. */
+/* Where the quick entries of an object have their cells: those of the features, or the numbers of a
+ * prediction, which stand one behind the other in the record. */
+static inline struct cell *
+cells_of(const struct walk *w, const struct context *c)
+{
+	return c->features ? w->out->cell : &w->out->klass;
+}
+
+/* A key and its value that are not a short, expected one with a plain number. Its entry, as
+ * above. */
 static __attribute__((noinline)) uint32_t
 key_and_value(struct walk *w, uint32_t context, uint32_t last, const uint32_t *token)
 {
@@ -74,7 +83,7 @@ key_and_value(struct walk *w, uint32_t context, uint32_t last, const uint32_t *t
 	const bool feature = e->kind == ENTRY_FEATURE;
 	if (e->kind >= ENTRY_FIELD &&
 	    (e->seen == w->generation ||
-	     (feature && w->out->cell[e->index].tag != CELL_ABSENT))) {
+	     ((feature || e->quick) && cells_of(w, c)[e->index].tag != CELL_ABSENT))) {
 		walk_duplicate(w, e, token[0]);
 		return NO_ENTRY;
 	}
@@ -97,7 +106,7 @@ WALK_OBJECT(struct walk *w, uint32_t context)
 	const char *const text = w->text;
 	const uint32_t *token = w->token + 1, *const begin = token;
 	const struct entry *entry = c->entry;
-	struct cell *cells = w->out->cell;
+	struct cell *cells = cells_of(w, c);
 	const uint8_t quick = w->only_model ? UINT8_MAX : true; /* UINT8_MAX: none is */
 	ptrdiff_t extra = 0;
 	uint32_t last = 0;
@@ -125,7 +134,7 @@ WALK_OBJECT(struct walk *w, uint32_t context)
 			if (is_too_many(begin, token + 1, extra))
 				break;
 			entry = c->entry;
-			cells = w->out->cell;
+			cells = cells_of(w, c);
 			last = number != 0 ? number : last;
 		}
 		if (__builtin_expect(text[*token] != ',', 0))

@@ -330,7 +330,8 @@ decode_hashes(void **state)
 void
 decode_siphash(void **state)
 {
-	/* hash(bytes(range(n))) of CPython 3.11 with PYTHONHASHSEED=0, an independent SipHash-1-3. */
+	/* hash(bytes(range(n))) of CPython 3.11 with PYTHONHASHSEED=0, an independent
+	 * SipHash-1-3. */
 	static const struct {
 		size_t n;
 		uint64_t hash;

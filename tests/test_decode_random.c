@@ -1,5 +1,5 @@
-/* test_decode_random.c -- generated records: numbers against strtod, validity against simdjson's DOM
- * parser, independence of the order, and mutations. Every seed is fixed. */
+/* test_decode_random.c -- generated records: numbers against strtod, validity against simdjson's
+ * DOM parser, independence of the order, and mutations. Every seed is fixed. */
 #include "monitor/decoder_inside.h"
 #include "monitor/json.h"
 #include "tests/test_decode.h"
