@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "detectors/metric_winkler.h"
 #include "monitor/labels_inside.h"
 #include "monitor/record.h"
 
@@ -114,10 +113,11 @@ learn_probs(struct labels *l, const struct record *r)
 {
 	const struct model_config *config = l->model->config;
 
-	if (r->probs > LIMIT_CLASSES || journal_set_probs(l->journal, r->probs))
+	if (r->probs > LIMIT_CLASSES || journal_set_probs(l->journal, r->probs + labels_kept(l)))
 		return false;
 	l->probs = r->probs;
-	l->prob_scratch = must_calloc(r->probs, sizeof *l->prob_scratch);
+	free(l->prob_scratch);
+	l->prob_scratch = must_calloc(l->probs + KEPT, sizeof *l->prob_scratch);
 	for (uint32_t k = 0; k < r->probs; k++) {
 		char digits[16];
 		uint32_t class;
@@ -191,12 +191,6 @@ level_index(struct labels *l, double level)
 	return (uint16_t)l->levels++;
 }
 
-static double
-row_level(const struct labels *l, const struct journal_row *row)
-{
-	return row->level < l->levels ? l->level[row->level] : (double)NAN;
-}
-
 static void
 fill_class(struct labels *l, const struct record *r, struct journal_row *row)
 {
@@ -255,6 +249,21 @@ fill_row(struct labels *l, struct version *v, const struct record *r, struct jou
 static void take_label(struct labels *l, uint64_t number, double label, uint32_t class,
                        const char *text, uint32_t length, int64_t ts);
 
+/* `revision: last`: the payload of a row also keeps what its label will overwrite. */
+static const double *
+keep_for_revision(struct labels *l, const struct journal_row *row, const double *probs)
+{
+	if (!l->prob_scratch) {
+		if (journal_set_probs(l->journal, KEPT))
+			return NULL;
+		l->prob_scratch = must_calloc(KEPT, sizeof *l->prob_scratch);
+	}
+	if (probs && probs != l->prob_scratch)
+		memcpy(l->prob_scratch, probs, l->probs * sizeof *probs);
+	labels_keep(l, row, l->prob_scratch);
+	return l->prob_scratch;
+}
+
 void
 labels_prediction(struct labels *l, struct version *v, const struct record *r)
 {
@@ -273,6 +282,8 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		return;
 	if (probs)
 		row.flags |= JOURNAL_PROBS;
+	if (labels_kept(l))
+		probs = keep_for_revision(l, &row, probs);
 	number = journal_append(l->journal, &row, probs);
 	must(number != UINT64_MAX);
 	if (!w->predictions)
@@ -298,65 +309,18 @@ number_class(struct labels *l, double number)
 	return labels_class(l, digits, (uint32_t)snprintf(digits, sizeof digits, "%.17g", number));
 }
 
-/* Outcome of a numeric label. */
+/* A repeat of a label that was taken: the first one counts, or the last where `revision: last` says so. */
 static void
-judge_number(const struct labels *l, const struct journal_row *row, double y, struct outcome *o)
+repeat_label(struct labels *l, uint64_t number, double given, int64_t ts)
 {
-	double lower = row->u.interval.lower, upper = row->u.interval.upper, level = row_level(l, row);
-
-	o->error = y - row->u.interval.value;
-	if (!(row->flags & JOURNAL_INTERVAL))
-		return;
-	o->width = upper - lower;
-	if (y < lower)
-		o->flags |= JOURNAL_MISS | JOURNAL_BELOW;
-	else if (y > upper)
-		o->flags |= JOURNAL_MISS | JOURNAL_ABOVE;
-	if (!isnan(level) && level < 1)
-		o->winkler = metric_winkler_score(lower, upper, y, 1 - level);
-}
-
-/* Outcome of a class; definitions of accuracy, ECE, Brier and NLL as in Guo et al. 2017: confidence is the
- * largest probability, the Brier score sums over classes, a class without a probability has p = 0. */
-static void
-judge_class(const struct labels *l, const struct journal_row *row, const double *probs, uint32_t class,
-            struct outcome *o)
-{
-	/* a label that is none of the model's classes: wrong for the detectors, left out of the scores */
-	o->outside = l->probs && (class >= LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX);
-	o->classes = row->flags & JOURNAL_CLASS && !o->outside;
-	o->correct = o->classes && row->klass == class;
-	if (row->flags & JOURNAL_CLASS && row->klass != class)
-		o->flags |= JOURNAL_WRONG;
-	if (row->flags & JOURNAL_SET) {
-		o->width = __builtin_popcountll(row->u.klass.set);
-		if (class >= 64 || !(row->u.klass.set >> class & 1))
-			o->flags |= JOURNAL_MISS;
-	}
-	if (probs && !o->outside) {
-		uint16_t at = class < LIMIT_CLASSES ? l->class_prob[class] : UINT16_MAX;
-		double top = 0, squares = 0, p = at < l->probs ? probs[at] : 0;
-
-		for (uint32_t k = 0; k < l->probs; k++) {
-			top = fmax(top, probs[k]);
-			squares += probs[k] * probs[k];
-		}
-		o->confidence = top;
-		o->brier = at < l->probs ? squares - 2 * p + 1 : squares;
-		o->nll = -log(fmax(p, 1e-12));
-	}
-}
-
-/* A repeat of a label that was taken: the first one counts. */
-static void
-repeat_label(struct labels *l, const struct journal_row *row, double label, uint32_t class)
-{
-	double given = isnan(label) || row->flags & (JOURNAL_CLASS | JOURNAL_SET | JOURNAL_PROBS) ?
-		(double)class : label;
+	const struct journal_row *row = journal_get(l->journal, number);
 
 	l->model->counter[COUNT_REPEAT_LINES]++;
-	if (row->u.done.label != given)
-		l->model->counter[COUNT_REPEAT_OTHER_LABEL]++;
+	if (row->u.done.label == given)
+		return;
+	l->model->counter[COUNT_REPEAT_OTHER_LABEL]++;
+	if (l->model->config->revision == REVISION_LAST)
+		labels_revise(l, number, given, ts);
 }
 
 /* `label` NaN unless numeric; `class` LIMIT_CLASSES when it is to be made of text or number. */
@@ -366,19 +330,19 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 {
 	const struct journal_row *row = journal_get(l->journal, number);
 	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
-	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false };
+	struct outcome o = OUTCOME_NONE;
 	struct label_window *w = label_window(l, row->window);
 	uint16_t group = row->group;
 
 	if (!numeric && class == LIMIT_CLASSES)
 		class = text && length ? labels_class(l, text, length) :
 		        isnan(label) ? LIMIT_CLASSES : number_class(l, label);
-	if (row->flags & JOURNAL_DONE) {
-		repeat_label(l, row, label, class);
-		return;
-	}
 	if (numeric ? isnan(label) : class == LIMIT_CLASSES) {
 		l->model->counter[COUNT_LABEL_TYPE]++;
+		return;
+	}
+	if (row->flags & JOURNAL_DONE) {
+		repeat_label(l, number, numeric ? label : (double)class, ts);
 		return;
 	}
 	if (ts - row->ts > l->model->config->labels_wait_ms) {
@@ -386,15 +350,15 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 		return;
 	}
 	if (numeric)
-		judge_number(l, row, label, &o);
+		labels_judge_number(l, row, label, &o);
 	else
-		judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
+		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
 		            class, &o);
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
 	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
 	if (w) {
-		label_rows_add(l, group, w, &o);
+		label_rows_add(l, group, w, &o, 1);
 		labels_arrived(l, w, number);
 	}
 }
@@ -440,40 +404,23 @@ labels_inline(struct labels *l, struct version *v, const struct record *r)
 	           record_text(r, r->label.text), r->label.text.length, r->ts);
 }
 
-static void
-outcome_of_flags(uint16_t kind, uint16_t flags, struct label_outcome *o)
-{
-	double none = (double)NAN;
-
-	o->miss = kind & (JOURNAL_INTERVAL | JOURNAL_SET) ? (flags & JOURNAL_MISS) != 0 : none;
-	o->below = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_BELOW) != 0 : none;
-	o->above = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_ABOVE) != 0 : none;
-	o->wrong = kind & JOURNAL_CLASS ? (flags & JOURNAL_WRONG) != 0 : none;
-}
-
-void
-labels_row_outcome(const struct journal_row *row, struct label_outcome *o)
-{
-	outcome_of_flags(row->flags, row->flags, o);
-}
-
 void
 labels_outcome(struct labels *l, struct version *v, const struct record *r, struct label_outcome *out)
 {
-	struct outcome o = { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false };
+	struct outcome o = OUTCOME_NONE;
 	struct journal_row row;
 
-	outcome_of_flags(0, 0, out);
+	labels_flags_outcome(0, 0, out);
 	if (!fill_row(l, v, r, &row))
 		return;
 	if (row.flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
 		if (r->label.tag != CELL_NUMBER)
 			return;
-		judge_number(l, &row, r->label.number, &o);
+		labels_judge_number(l, &row, r->label.number, &o);
 	} else {
-		judge_class(l, &row, NULL, cell_class(l, r, &r->label), &o);
+		labels_judge_class(l, &row, NULL, cell_class(l, r, &r->label), &o);
 	}
-	outcome_of_flags(row.flags, o.flags, out);
+	labels_flags_outcome(row.flags, o.flags, out);
 }
 
 void

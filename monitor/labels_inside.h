@@ -2,6 +2,7 @@
 #ifndef MONITOR_LABELS_INSIDE_H
 #define MONITOR_LABELS_INSIDE_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -81,7 +82,7 @@ struct outcome {
 	bool outside;                       /* the label is none of the model's classes */
 };
 void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w,
-                    const struct outcome *o);
+                    const struct outcome *o, int sign); /* -1: takes it out again */
 int label_rows_put(struct labels *l, struct store *store);
 void label_rows_saved(struct labels *l, bool landed);
 
@@ -92,6 +93,22 @@ void labels_arrived(struct labels *l, struct label_window *w, uint64_t number);
 void labels_mature(struct labels *l, int64_t watermark_ms);
 void labels_forget(struct labels *l); /* windows whose rows have left the journal */
 
+#define OUTCOME_NONE { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false }
+double labels_row_level(const struct labels *l, const struct journal_row *row);
+void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
+                         struct outcome *o);
+void labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs,
+                        uint32_t class, struct outcome *o);
+void labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o);
+/* `revision: last`: doubles of payload behind the probabilities; their content; a correction. */
+enum { KEPT = 2 };
+static inline uint32_t
+labels_kept(const struct labels *l)
+{
+	return l->model->config->revision == REVISION_LAST ? KEPT : 0;
+}
+void labels_keep(const struct labels *l, const struct journal_row *row, double *payload);
+void labels_revise(struct labels *l, uint64_t number, double label, int64_t ts);
 void labels_row_outcome(const struct journal_row *row, struct label_outcome *o);
 
 /* labels_state.c is declared in labels.h */

@@ -112,51 +112,56 @@ label_rows_prediction(struct labels *l, uint16_t group, const struct label_windo
 		row_of(l, group, window[i], width[i])->predictions++;
 }
 
+/* Unsigned counts take -1 as well: they never go below what was added. */
 static void
-add_outcome(struct label_row *row, const struct outcome *o, bool classes)
+add_outcome(struct label_row *row, const struct outcome *o, int sign)
 {
-	row->labelled += !o->outside;
+	uint64_t one = (uint64_t)(int64_t)sign;
+	double d = sign;
+
+	row->labelled += o->outside ? 0 : one;
 	if (!isnan(o->width)) {
-		row->intervals++;
-		row->covered += !(o->flags & JOURNAL_MISS);
-		row->below += (o->flags & JOURNAL_BELOW) != 0;
-		row->above += (o->flags & JOURNAL_ABOVE) != 0;
-		row->width_sum += o->width;
+		row->intervals += one;
+		row->covered += o->flags & JOURNAL_MISS ? 0 : one;
+		row->below += o->flags & JOURNAL_BELOW ? one : 0;
+		row->above += o->flags & JOURNAL_ABOVE ? one : 0;
+		row->width_sum += d * o->width;
 		if (!isnan(o->winkler))
-			row->winkler_sum += o->winkler;
+			row->winkler_sum += d * o->winkler;
 	}
 	if (!isnan(o->error)) {
-		row->errors_n++;
-		row->abs_error_sum += fabs(o->error);
-		row->sq_error_sum += o->error * o->error;
+		row->errors_n += one;
+		row->abs_error_sum += d * fabs(o->error);
+		row->sq_error_sum += d * o->error * o->error;
 	}
-	if (classes) {
-		row->class_n++;
-		row->correct += o->correct;
+	if (o->classes) {
+		row->class_n += one;
+		row->correct += o->correct ? one : 0;
 	}
 	if (!isnan(o->confidence)) {
 		/* bins (lo, hi] of equal width */
 		int bin = (int)ceil(o->confidence * 15) - 1;
 
 		bin = bin < 0 ? 0 : bin > 14 ? 14 : bin;
-		row->probs_n++;
-		row->confidence_sum += o->confidence;
-		row->brier_sum += o->brier;
-		row->nll_sum += o->nll;
-		row->ece_n[bin]++;
-		row->ece_correct[bin] += o->correct;
-		row->ece_confidence[bin] += o->confidence;
+		row->probs_n += one;
+		row->confidence_sum += d * o->confidence;
+		row->brier_sum += d * o->brier;
+		row->nll_sum += d * o->nll;
+		row->ece_n[bin] += (uint32_t)one;
+		row->ece_correct[bin] += o->correct ? (uint32_t)one : 0;
+		row->ece_confidence[bin] += d * o->confidence;
 	}
 }
 
 void
-label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o)
+label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
+               int sign)
 {
 	int64_t window[3], width[3];
 	int n = widths(l, w, window, width);
 
 	for (int i = 0; i < n; i++)
-		add_outcome(row_of(l, group, window[i], width[i]), o, o->classes);
+		add_outcome(row_of(l, group, window[i], width[i]), o, sign);
 }
 
 static int

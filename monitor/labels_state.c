@@ -257,9 +257,9 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 	free(blob);
 	if (err)
 		return diag_set(d, err, "labels of model %s: state is damaged", l->model->name);
-	if (l->probs) {
-		l->prob_scratch = must_calloc(l->probs, sizeof *l->prob_scratch);
-		err = journal_set_probs(l->journal, l->probs);
+	if (l->probs + labels_kept(l)) {
+		l->prob_scratch = must_calloc(l->probs + KEPT, sizeof *l->prob_scratch);
+		err = journal_set_probs(l->journal, l->probs + labels_kept(l));
 	}
 	if (!err)
 		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);

@@ -18,7 +18,7 @@ counter_text(enum counter c)
 		"records", "predictions", "probes", "duplicate_predictions", "missing_id",
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
 		"prob_range", "class_count", "set_unknown", "category_overflow", "streams_refused",
-		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label",
+		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
 		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};
 
@@ -147,7 +147,7 @@ model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
 	if (early) /* only known nulls start so early; the plan is not known: as if all classes were there */
 		for (int c = 0; c < SHARE_CLASSES; c++)
 			count[c] = c == CLASS_LABELS ? label_streams_expected(m) : 1;
-	return plan_share(&m->common->plan, stream_class(s), count);
+	return plan_share(&m->common->plan, stream_class(s), count) * plan_model(m->rank);
 }
 
 static bool

@@ -62,6 +62,7 @@ enum counter {
 	COUNT_MATCHED_IDS,
 	COUNT_REPEAT_LINES,
 	COUNT_REPEAT_OTHER_LABEL,
+	COUNT_REVISED,            /* `revision: last`: labels that replaced another */
 	COUNT_ORPHAN_ADDED,       /* label before its prediction, or of an unknown id */
 	COUNT_ORPHAN_MATCHED,
 	COUNT_LABELS_LATE,        /* label.ts - prediction.ts > wait: counted, not judged */
@@ -91,6 +92,7 @@ struct model {
 	char *name;
 	size_t name_length;
 	uint32_t number;            /* the decoder's */
+	uint32_t rank;              /* `models: auto`: i-th model that was seen; else 0 */
 	uint32_t id;                /* the database's; 0 before the first commit */
 	int64_t first_ms;
 

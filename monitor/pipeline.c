@@ -212,6 +212,8 @@ pipeline_model(struct pipeline *p, uint32_t number)
 	if (p->model[number])
 		return p->model[number];
 	m = p->model[number] = model_create(&p->common, number, &d);
+	if (m && p->config->models_auto)
+		m->rank = ++p->ranked; /* of the database they come in the order of their creation */
 	if (!m || model_load(m, p->store, &d)) {
 		log_event(LOG_ERROR, "model", "%s", d.text);
 		p->stop = true;

@@ -34,6 +34,7 @@ struct pipeline {
 	struct common common;
 	struct model **model;       /* [models] by the decoder's number; NULL: not seen yet */
 	size_t models, model_capacity;
+	uint32_t ranked;            /* `models: auto`: models seen so far */
 	struct position *position;  /* [positions] by partition of the source */
 	size_t positions, position_capacity;
 	struct held_label *held;    /* labels of equal ts, to be taken in order of their id's hash */

@@ -22,6 +22,12 @@ plan_latecomer(const struct plan *p, uint32_t i)
 	return p->budget * PLAN_RESERVE * 0.6079271018540267 / ((double)i * i); /* 6 / pi^2 */
 }
 
+double
+plan_model(uint32_t i)
+{
+	return i ? 0.6079271018540267 / ((double)i * i) : 1;
+}
+
 const char *
 share_class_text(enum share_class c)
 {

@@ -28,6 +28,9 @@ struct plan {
 double plan_share(const struct plan *p, enum share_class class, const uint32_t streams[SHARE_CLASSES]);
 /* Share of the i-th latecomer, i = 1, 2, ... */
 double plan_latecomer(const struct plan *p, uint32_t i);
+/* Part of the models' budget for the i-th model of `models: auto`, whose number is not known beforehand:
+ * 6 / (pi i)^2; 1 for i = 0 (configured models: plan.models of them share equally). */
+double plan_model(uint32_t i);
 const char *share_class_text(enum share_class c);
 
 #endif

@@ -288,6 +288,8 @@ walk_record(struct walk *w, const uint32_t *first, uint32_t tokens)
 
 	w->token = first;
 	w->depth = 0;
+	if (w->out->cell == NULL) /* addresses of cells are computed before there are any */
+		record_reserve_cells(w->out, 1);
 	walk_cover_slots(w->out, w->model->layout.slots);
 	if (tokens == 0 || w->text[*first] != '{')
 		fine = walk_refuse(w, REJECT_JSON_SYNTAX, tokens == 0 ? 0 : *first,

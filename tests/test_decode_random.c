@@ -110,8 +110,8 @@ static const char *const seeds[] = {
 	"{\"id\":7,\"ts\":\"2023-11-14T22:13:20.123Z\",\"model\":\"credit\",\"prediction\":{\"value\":3.1,"
 	"\"lower\":2.2,\"upper\":4.4,\"level\":0.9,\"set\":[1,\"b\"],\"classes\":[\"a\",\"b\"],"
 	"\"probs\":[0.5,0.5]},\"conformal\":{\"n_cal\":500,\"qhat\":1},\"score\":0.42,\"probe_of\":\"a\"}",
-	"{\"record_id\":\"\\u0061\\ud83d\\ude00\",\"timestamp\":5.5,\"features\":{\"a\":[1,[2,{}]],\"b\":true},"
-	"\"model\":\"other\",\"members\":{\"mu\":[1,2],\"var\":[0.1]},\"label\":5,\"unknown\":{\"q\":[]}}",
+	("{\"record_id\":\"\\u0061\\ud83d\\ude00\",\"timestamp\":5.5,\"features\":{\"a\":[1,[2,{}]],\"b\":true},"
+	"\"model\":\"other\",\"members\":{\"mu\":[1,2],\"var\":[0.1]},\"label\":5,\"unknown\":{\"q\":[]}}"),
 };
 
 void
