@@ -125,18 +125,19 @@ static inline void
 search(const struct tolerant_key *key, const double x[TOLERANT_SEARCHES],
        const struct tolerant_bin *bin[TOLERANT_SEARCHES])
 {
-	const double *a = key->edge[0], *b = a, *c = key->edge[1], *d = c;
+	uint32_t at[TOLERANT_SEARCHES] = { 0 };
 
-	for (size_t half = key->half; half > 0; half /= 2) {
-		a = a[half - 1] < x[0] ? a + half : a;
-		b = b[half - 1] < x[1] ? b + half : b;
-		c = c[half - 1] < x[2] ? c + half : c;
-		d = d[half - 1] < x[3] ? d + half : d;
-	}
-	bin[0] = key->bin[0] + (a - key->edge[0]);
-	bin[1] = key->bin[0] + (b - key->edge[0]);
-	bin[2] = key->bin[1] + (c - key->edge[1]);
-	bin[3] = key->bin[1] + (d - key->edge[1]);
+	for (uint32_t half = key->half; half > 0; half /= 2)
+#pragma GCC unroll 4
+		for (uint32_t i = 0; i < TOLERANT_SEARCHES; i++) {
+			const double *middle = key->edge[i / 2] + half - 1;
+
+			/* A mask: of ?: compilers make a jump, which half of the time is foreseen
+			 * wrongly. */
+			at[i] += half & -(uint32_t)(middle[at[i]] < x[i]);
+		}
+	for (uint32_t i = 0; i < TOLERANT_SEARCHES; i++)
+		bin[i] = key->bin[i / 2] + at[i];
 }
 
 static inline const double *

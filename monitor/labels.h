@@ -55,6 +55,8 @@ size_t labels_bytes(const struct labels *l);
 /* Coverage and error over the last labels, for the `harm` line of an alert. */
 void labels_harm(const struct labels *l, char *out, size_t size);
 
+/* The id of the version's rows in label_statistics. */
+int labels_identity(struct labels *l, struct version *v);
 int labels_put(struct labels *l, struct store *store);
 void labels_saved(struct labels *l, bool landed);
 int labels_load(struct labels *l, struct store *store, struct diag *d);

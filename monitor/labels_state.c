@@ -81,26 +81,27 @@ put_windows(struct labels *l, struct store *store)
 }
 
 int
+labels_identity(struct labels *l, struct version *v)
+{
+	struct stream_key key = {
+		.model_id = l->model->id,
+		.segment = "",
+		.kind = "labels",
+		.field = "",
+		.version = v->text,
+		.version_length = v->length,
+	};
+
+	return store_stream_id(l->model->common->store, &key, "labels", l->model->first_ms,
+	                       &v->label_stream_id);
+}
+
+int
 labels_put(struct labels *l, struct store *store)
 {
 	struct codec c = { .measure = true, .size = SIZE_MAX };
-	int err = 0;
+	int err = put_windows(l, store);
 
-	for (uint32_t i = 0; i < l->model->versions && !err; i++) {
-		struct version *v = l->model->version[i];
-		struct stream_key key = {
-			.model_id = l->model->id,
-			.segment = "",
-			.kind = "labels",
-			.field = "",
-			.version = v->text,
-			.version_length = v->length,
-		};
-
-		err = store_stream_id(store, &key, "labels", l->model->first_ms, &v->label_stream_id);
-	}
-	if (!err)
-		err = put_windows(l, store);
 	if (!err)
 		err = label_rows_put(l, store);
 	if (!err)

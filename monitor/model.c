@@ -62,6 +62,11 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 		model_destroy(m);
 		return NULL;
 	}
+	if (store_model_id(common->store, m->name, m->name_length, m->first_ms, &m->id)) {
+		diag_set(d, ERR_IO, "model %s cannot be written to the database", m->name);
+		model_destroy(m);
+		return NULL;
+	}
 	return m;
 }
 
@@ -180,6 +185,7 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 	                  m->common->watermark_ms);
 	if (latecomer(m, kind))
 		s->latecomer = ++m->common->plan.latecomers;
+	must(stream_identity(s) == 0);
 	m->stream = must_grow(m->stream, &m->stream_capacity, m->streams + 1u, sizeof *m->stream);
 	m->stream[m->streams++] = s;
 	rows->stream = must_grow(rows->stream, &capacity, rows->streams + 1u, sizeof *rows->stream);
@@ -215,6 +221,8 @@ model_version(struct model *m, const char *text, size_t length)
 	v->outcomes = must_calloc(1, sizeof *v->outcomes);
 	m->version = must_grow(m->version, &m->version_capacity, m->versions + 1u, sizeof *m->version);
 	m->version[m->versions++] = v;
+	if (m->labels)
+		must(labels_identity(m->labels, v) == 0);
 	return m->last_version = v;
 }
 

@@ -22,6 +22,7 @@ struct record;
 /* What all models share; owned by the pipeline. */
 struct common {
 	const struct config *config;
+	struct store *store;          /* ids are asked for in the order of the records, whenever commits are */
 	struct decoder *decoder;
 	struct plan plan;
 	struct runner_scratch *scratch;
@@ -122,6 +123,7 @@ struct model {
 
 	int64_t plan_ms;            /* streams first seen at a watermark before this are in the plan */
 	struct ref_row ref;         /* the reference as a whole; rows 0: none yet */
+	uint32_t refs;              /* references so far: their ids do not depend on commits */
 	char ref_source[16];
 	bool ref_dirty;
 	struct labels *labels;      /* NULL: `labels: off` */

@@ -11,7 +11,7 @@
 #include "monitor/labels.h"
 #include "monitor/model.h"
 
-enum { STATE_VERSION = 1 };
+enum { STATE_VERSION = 1, REFS_OF_A_MODEL = 10000 /* room for their numbers */ };
 
 void
 model_refit(struct model *m)
@@ -29,7 +29,7 @@ model_reference(struct model *m, const char *source)
 	double seconds = (double)(m->ref.to_ms - m->ref.from_ms) / 1000;
 
 	strncpy(m->ref_source, source, sizeof m->ref_source - 1);
-	m->ref.ref_id = 0;
+	m->ref.ref_id = m->id * REFS_OF_A_MODEL + ++m->refs;
 	m->ref.active = true;
 	m->ref.rate_per_s = seconds > 0 ? (double)m->ref.rows / seconds : 0;
 	m->ref_dirty = true;
@@ -79,6 +79,7 @@ save_state(const struct model *m, struct codec *c)
 	codec_put_i64(c, m->window_previous_ms);
 	codec_put_u32(c, m->window_records);
 	codec_put_u64(c, m->window_serial);
+	codec_put_u32(c, m->refs);
 	codec_put_bytes(c, m->harm, sizeof m->harm);
 	codec_put_u32(c, COUNTERS);
 	for (int i = 0; i < COUNTERS; i++)
@@ -125,10 +126,10 @@ int
 model_put(struct model *m, struct store *store)
 {
 	struct codec c = { .measure = true, .size = SIZE_MAX };
-	int err = store_model_id(store, m->name, m->name_length, m->first_ms, &m->id);
+	int err = 0;
 
-	if (err || !m->dirty)
-		return err;
+	if (!m->dirty)
+		return 0;
 	for (uint32_t i = 0; i < m->streams && !err; i++)
 		err = stream_put(m->stream[i], store);
 	if (!err)
@@ -186,6 +187,7 @@ load_state(struct model *m, struct codec *c)
 	m->window_previous_ms = codec_get_i64(c);
 	m->window_records = codec_get_u32(c);
 	m->window_serial = codec_get_u64(c);
+	m->refs = codec_get_u32(c);
 	codec_get_bytes(c, m->harm, sizeof m->harm);
 	m->harm[sizeof m->harm - 1] = 0;
 	n = codec_get_u32(c);

@@ -131,7 +131,7 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 
 	*out = NULL;
 	p->config = c->config = config;
-	p->store = store;
+	p->store = c->store = store;
 	store_id_hash_key(store, key);
 	err = decoder_create(&c->decoder, config, key, d);
 	c->scratch = runner_scratch_create(ROWS_MAX, 1);

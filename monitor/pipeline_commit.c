@@ -194,7 +194,8 @@ put_progress(struct pipeline *p)
 			err = store_put_meta_i64(p->store, "first_watermark_ms", c->first_watermark_ms);
 	}
 	if (!err)
-		err = store_put_meta_i64(p->store, "sequence", (int64_t)c->sequence);
+		err = store_put_meta_i64(p->store, "sequence",
+		                         (int64_t)(p->helds ? p->held[0].event.sequence - 1 : c->sequence));
 	if (!err)
 		err = store_put_meta_i64(p->store, "latecomers", c->plan.latecomers);
 	if (!err)

@@ -281,14 +281,8 @@ judge(struct stream *s, const struct rows *rows, uint32_t from, bool *crossed)
 	uint32_t to = rows->n;
 
 	if (t->runner) {
-		struct runner_status before, after;
-
 		row_records(s, rows, rows->n, &rec);
-		runner_status(t->runner, &before);
 		to = runner_update(t->runner, &rec, from, s->model->common->scratch, NULL, crossed);
-		runner_status(t->runner, &after);
-		if (after.promise != PROMISE_CERTIFIED)
-			s->spent_apart += after.spent - before.spent;
 		keep_warmup(s, t);
 	}
 	run_evidence(s, rows, from, to);

@@ -39,6 +39,7 @@ struct test {
 	const char *method;
 	double share;           /* alarms a budget period allowed to it; evidence: that of the paging test */
 	uint32_t alarms;        /* opened by it */
+	double spent_past, spent_past_apart; /* by runners that a rebaseline has ended */
 	uint32_t detector_id;   /* database's; 0 before the first commit */
 	struct learned *warmup; /* values of a warm-up that is over: its reference at a restart */
 	uint32_t warmups;
@@ -98,7 +99,6 @@ struct stream {
 
 	struct summary summary;       /* of the current window */
 	struct test test[TEST_ROLES];
-	double spent_apart;           /* g of the paging test while provisional or void */
 	struct episode episode;
 	/* what the news that are settled say (alert.h): */
 	char episode_id[33];        /* of the open or last alert */
@@ -139,6 +139,7 @@ int stream_save_reference(struct stream *s, struct store *store);
 int stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d);
 void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
 void stream_stop_test(struct test *t);
+void stream_meter(struct stream *s); /* the share of the budget becomes g */
 void stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref);
 void stream_effect(const struct stream *s, const struct gauge *g, struct effect *out);
 void stream_suspend(struct stream *s, bool on);
@@ -146,6 +147,8 @@ void stream_suspend(struct stream *s, bool on);
 /* Everything that changes, as one blob; and back. */
 void stream_save(const struct stream *s, struct codec *out);
 int stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d);
+/* The id in the database: asked for when the stream is made, so that ids go by order of appearance. */
+int stream_identity(struct stream *s);
 /* Inside the transaction: identity, and when dirty reference values, detectors' standing, state. */
 int stream_put(struct stream *s, struct store *store);
 void stream_reference_saved(struct stream *s); /* after it has landed */

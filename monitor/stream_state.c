@@ -32,6 +32,8 @@ save_test(const struct test *t, struct codec *out)
 
 	codec_put_u8(out, t->runner != NULL);
 	codec_put_f64(out, t->share);
+	codec_put_f64(out, t->spent_past);
+	codec_put_f64(out, t->spent_past_apart);
 	codec_put_u32(out, t->alarms);
 	codec_put_u32(out, t->warmups);
 	codec_put_u64(out, t->fingerprint);
@@ -56,7 +58,6 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_i64(out, s->learn_from_ms);
 	codec_put_f64(out, s->known_p0);
 	codec_put_f64(out, s->known_level);
-	codec_put_f64(out, s->spent_apart);
 	codec_put_u32(out, s->warms);
 	codec_put_u32(out, s->warm_window);
 	if (s->warm) /* provisional cells are made of them again */
@@ -100,6 +101,8 @@ load_test(struct stream *s, struct test *t, struct codec *in, struct diag *d)
 	struct codec own;
 
 	t->share = codec_get_f64(in);
+	t->spent_past = codec_get_f64(in);
+	t->spent_past_apart = codec_get_f64(in);
 	t->alarms = codec_get_u32(in);
 	codec_get_u32(in); /* warm-ups: known from their chunk */
 	fingerprint = codec_get_u64(in);
@@ -143,7 +146,6 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->learn_from_ms = codec_get_i64(in);
 	s->known_p0 = codec_get_f64(in);
 	s->known_level = codec_get_f64(in);
-	s->spent_apart = codec_get_f64(in);
 	s->warms = codec_get_u32(in);
 	s->warm_window = codec_get_u32(in);
 	if (s->warms > LIMIT_WARMUP || s->warm_window > s->warms)
@@ -167,6 +169,8 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 		err = load_test(s, &s->test[role], in, d);
 	if (!err && in->bad)
 		err = diag_set(d, ERR_CORRUPT, "stream %s: state is cut off", s->name);
+	if (s->test[TEST_PAGING].runner)
+		stream_meter(s); /* with the share that it was given, not with one of today's plan */
 	stream_suspend(s, s->episode.open || s->episode.expected);
 	s->dirty = false;
 	return err;
@@ -323,8 +327,9 @@ put_detector(struct stream *s, struct store *store, enum test_role role)
 	row.used = st.used;
 	row.statistic = st.statistic;
 	if (role == TEST_PAGING) {
-		row.spent = st.spent - s->spent_apart;
-		row.spent_apart = s->spent_apart;
+		row.spent = t->spent_past;
+		row.spent_apart = t->spent_past_apart;
+		*(st.promise == PROMISE_CERTIFIED ? &row.spent : &row.spent_apart) += st.spent;
 		*(st.promise == PROMISE_CERTIFIED ? &row.alarms : &row.alarms_apart) = t->alarms;
 	}
 	row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = NAN;
@@ -343,7 +348,7 @@ put_detector(struct stream *s, struct store *store, enum test_role role)
 }
 
 int
-stream_put(struct stream *s, struct store *store)
+stream_identity(struct stream *s)
 {
 	struct stream_key key = {
 		.model_id = s->model->id,
@@ -354,11 +359,19 @@ stream_put(struct stream *s, struct store *store)
 		.version = s->version,
 		.version_length = s->version_length,
 	};
-	struct codec c = { .measure = true, .size = SIZE_MAX };
-	int err = store_stream_id(store, &key, stream_type_text(s->type), s->first_ms, &s->id);
 
-	if (err || !s->dirty)
-		return err;
+	return store_stream_id(s->model->common->store, &key, stream_type_text(s->type), s->first_ms,
+	                       &s->id);
+}
+
+int
+stream_put(struct stream *s, struct store *store)
+{
+	struct codec c = { .measure = true, .size = SIZE_MAX };
+	int err;
+
+	if (!s->dirty)
+		return 0;
 	err = stream_save_reference(s, store);
 	for (int role = 0; role < TEST_ROLES && !err; role++)
 		err = put_detector(s, store, role);

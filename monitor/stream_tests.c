@@ -154,7 +154,7 @@ test_create(struct stream *s, enum test_role role, const char *method,
 		               parameter[i].name, parameter[i].value);
 	}
 	snprintf(t->params + at, sizeof t->params - (size_t)at, "\"reference\":%u}",
-	         r ? r->ref.n : 0);
+	         r && hash ? r->ref.n : 0);
 	t->method = det->name;
 	if (!err)
 		err = runner_create(&t->runner, det, own, o, r ? &r->ref : NULL,
@@ -173,8 +173,8 @@ test_create(struct stream *s, enum test_role role, const char *method,
 	return err;
 }
 
-static void
-meter(struct stream *s)
+void
+stream_meter(struct stream *s)
 {
 	const struct plan *p = &s->model->common->plan;
 	double share = model_share(s->model, s, s->model->common->at_ms);
@@ -211,11 +211,24 @@ start_known_null(struct stream *s, const struct made_reference *r, uint64_t hash
 {
 	struct parameter p0 = { "p0", s->known_p0 };
 	struct runner_options o = options(s, true);
+	struct test *t = &s->test[TEST_PAGING];
+	struct made_reference warm = { 0 };
+	int err;
 
 	o.thin = 1;
 	o.phases = OPTION_AUTO;
 	o.warmup = 2000;
-	return test_create(s, TEST_PAGING, "sr-bernoulli", &p0, 1, &o, r, hash);
+	if (!s->fitted) { /* k is found from its own first values */
+		hash = 0;
+		r = NULL;
+		if (t->warmups) {
+			make_reference(&warm, s, t->warmup, t->warmups);
+			r = &warm;
+		}
+	}
+	err = test_create(s, TEST_PAGING, "sr-bernoulli", &p0, 1, &o, r, hash);
+	made_free(&warm);
+	return err;
 }
 
 static int
@@ -246,7 +259,8 @@ start_evidence(struct stream *s, const struct made_reference *r, uint32_t step, 
 	}
 	if (s->categories && o.thin == OPTION_AUTO)
 		o.thin = 1; /* begun without a reference: nothing to find a step in */
-	err = test_create(s, TEST_EVIDENCE, evidence_method[s->type], NULL, 0, &o, r, hash);
+	/* what it warmed up on is its own state: the fingerprint is that of its beginning */
+	err = test_create(s, TEST_EVIDENCE, evidence_method[s->type], NULL, 0, &o, r, r == &warm ? 0 : hash);
 	made_free(&warm);
 	return err;
 }
@@ -292,9 +306,10 @@ stream_start_tests(struct stream *s, struct diag *d)
 		start_paging(s, &r, step, hash);
 	}
 	if (!s->test[TEST_EVIDENCE].runner)
-		start_evidence(s, s->fitted && complete ? &r : NULL, s->fitted ? step : OPTION_AUTO, hash);
+		start_evidence(s, s->fitted && complete ? &r : NULL, s->fitted ? step : OPTION_AUTO,
+		               s->fitted ? hash : 0);
 	if (s->test[TEST_PAGING].runner)
-		meter(s);
+		stream_meter(s);
 	made_free(&r);
 	return 0;
 }
@@ -307,7 +322,7 @@ stream_learned(struct stream *s)
 	s->reference = must_calloc(s->references, sizeof *s->reference);
 	learner_take(&s->learner, s->reference);
 	s->learning = false;
-	if (!s->model->ref.rows) { /* the model's first stream to be done stands for it */
+	if (s->number == 0) { /* the model's first stream stands for it */
 		s->model->ref.rows = s->references;
 		s->model->ref.from_ms = s->learn_from_ms;
 		s->model->ref.to_ms = s->model->common->at_ms;
@@ -355,6 +370,12 @@ stream_restore_cells(struct stream *s, bool had_cells)
 void
 stream_stop_test(struct test *t)
 {
+	if (t->runner) {
+		struct runner_status st;
+
+		runner_status(t->runner, &st);
+		*(st.promise == PROMISE_CERTIFIED ? &t->spent_past : &t->spent_past_apart) += st.spent;
+	}
 	runner_destroy(t->runner);
 	t->runner = NULL;
 	free(t->warmup);

@@ -38,12 +38,6 @@ static const struct identity_sql identity_sql[IDENTITIES] = {
 	                      "INSERT INTO streams(model_id, segment, kind, field, version, type,"
 	                      " first_ms, stream_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	                      "SELECT ifnull(max(stream_id), 0) FROM streams" },
-	[IDENTITY_DETECTOR] = { SLOT_DETECTOR_GET, SLOT_DETECTOR_ADD, 3, 3,
-	                        "SELECT detector_id FROM detectors WHERE stream_id = ?1"
-	                        " AND method = ?2 AND role = ?3",
-	                        "INSERT INTO detectors(stream_id, method, role, detector_id)"
-	                        " VALUES(?1, ?2, ?3, ?4)",
-	                        "SELECT ifnull(max(detector_id), 0) FROM detectors" },
 	[IDENTITY_REF] = { .last = "SELECT ifnull(max(ref_id), 0) FROM refs" },
 };
 
@@ -191,9 +185,14 @@ int store_stream_id(struct store *s, const struct stream_key *key, const char *t
 int store_detector_id(struct store *s, uint32_t stream_id, const char *method, const char *role,
                       uint32_t *id)
 {
-	const struct value value[] = { value_int(stream_id), value_text(method), value_text(role) };
+	const struct value value[] = { value_int((int64_t)stream_id * 2 + !strcmp(role, "evidence")),
+		                       value_int(stream_id), value_text(method), value_text(role) };
 
-	return identify(s, IDENTITY_DETECTOR, value, id);
+	*id = (uint32_t)value[0].integer;
+	return store_run(s, SLOT_DETECTOR_ADD,
+	                 "INSERT INTO detectors(detector_id, stream_id, method, role) VALUES(?, ?, ?, ?)"
+	                 " ON CONFLICT(detector_id) DO UPDATE SET method = excluded.method"
+	                 " WHERE method <> excluded.method", value, COUNT(value));
 }
 
 int store_identity_begin(struct store *s)

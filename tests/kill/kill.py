@@ -1,0 +1,378 @@
+#!/usr/bin/env python3
+"""kill.py -- "after kill -9 at any instant the final database equals that of an undisturbed run".
+
+    tests/kill/kill.py BIN [--kills N] [--seed N] [--partitions 1,4] [--broken]
+
+BIN holds driftd and kafka_admin. A real broker (tests/kafka/broker.sh) serves the same messages to an
+undisturbed run and to one that is killed N times; then the dumps of both databases are compared as text,
+all tables but runs, outbox and commands. Moments of the kills, drawn from the seed:
+
+    start    between exec and the first commit of that start
+    after    some time after the first commit (most of them: this is where records are read)
+    write    when the WAL is first written by a commit
+    commit   when a commit has just become visible
+
+Reported: kills by moment, by time since the first commit, and how many left a torn transaction in the WAL.
+An exit of the daemon with anything but 0 (it reached the end) or our own kill is a failure. With --broken
+the daemon is a build that commits offsets apart (make MODE=broken); the test passes when that is noticed.
+"""
+import argparse
+import difflib
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+import world  # noqa: E402
+
+NOT_COMPARED = {"runs", "outbox", "commands", "sqlite_sequence"}
+ROWS = 6000  # of the smaller set
+
+# Reading is slowed by librdkafka's own means: small answers, each as late as the broker may give it.
+SLOW = """
+    fetch.min.bytes: 10000000
+    fetch.message.max.bytes: 1000
+    fetch.wait.max.ms: 25
+"""
+CONFIG = """
+database: driftd.db
+kafka:
+  brokers: {brokers}
+  group: {group}
+  properties:
+    broker.address.family: v4{slow}
+topics: {{records: [{topic}.p], labels: [{topic}.l]}}
+id_hash_key: 000102030405060708090a0b0c0d0e0f
+alerts: {{budget: 5 per day, send: all}}
+windows: {{width: 3h}}
+retention: {{window: 20d, hour: 60d}}
+merge_stall: 1h
+defaults:
+  min_effect: 0.05
+  reference: {{from: first, records: 500, span: 30d}}
+  labels: {{wait: 20d}}
+models:
+  - name: bike
+  - name: elec
+    classes: [DOWN, UP]
+"""
+
+
+class Failure(Exception):
+    pass
+
+
+def say(text):
+    print(text, flush=True)
+
+
+class Broker:
+    def __init__(self, binaries, place):
+        self.script = os.path.join(ROOT, "tests", "kafka", "broker.sh")
+        self.admin = os.path.join(binaries, "kafka_admin")
+        self.place = place
+        self.address = subprocess.run([self.script, "start", place], check=True, text=True,
+                                      stdout=subprocess.PIPE).stdout.split()[-1]
+
+    def stop(self):
+        subprocess.run([self.script, "kill", self.place], check=False)
+
+    def topic(self, name, parts):
+        subprocess.run([self.admin, self.address, "create", name, str(len(parts))], check=True,
+                       stderr=subprocess.DEVNULL)
+        for number, lines in enumerate(parts):
+            subprocess.run(["kcat", "-q", "-P", "-b", self.address, "-t", name, "-p", str(number),
+                            "-X", "batch.num.messages=50", "-X", "linger.ms=20"],
+                           input="".join(line + "\n" for line in lines).encode(), check=True)
+
+
+class Daemon:
+    """One start of driftd in its own directory."""
+
+    def __init__(self, binaries, place, slow):
+        self.place = place
+        self.started = time.monotonic()
+        self.log = open(os.path.join(place, "log"), "ab")
+        self.process = subprocess.Popen(
+            [os.path.join(binaries, "driftd"), "run", "slow.yaml" if slow else "fast.yaml",
+             "--until-end"], cwd=place, stdout=self.log, stderr=self.log)
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        status = self.process.wait()
+        self.log.close()
+        return status
+
+    def wait(self, seconds):
+        try:
+            status = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure("no end after %d s\n%s" % (seconds, self.tail()))
+        self.log.close()
+        if status != 0:
+            raise Failure("exit status %d\n%s" % (status, self.tail()))
+
+    def tail(self):
+        with open(os.path.join(self.place, "log"), errors="replace") as f:
+            return "".join(f.readlines()[-15:])
+
+
+class Watch:
+    """Commits as they appear in the index of the WAL, read without touching SQLite's locks."""
+
+    def __init__(self, place):
+        self.shm = os.path.join(place, "driftd.db-shm")
+        self.wal = os.path.join(place, "driftd.db-wal")
+        self.database = os.path.join(place, "driftd.db")
+
+    def commit(self):
+        try:
+            with open(self.shm, "rb", buffering=0) as f:
+                header = f.read(48)
+        except OSError:
+            return None
+        return header if len(header) == 48 else None
+
+    def written(self):
+        try:
+            return os.stat(self.wal).st_mtime_ns
+        except OSError:
+            return None
+
+    def sequence(self):
+        """How many records the database knows of; only while the daemon has it open."""
+        try:
+            db = sqlite3.connect("file:%s?mode=ro" % self.database, uri=True, timeout=5)
+            try:
+                row = db.execute("SELECT value FROM meta WHERE key = 'sequence'").fetchone()
+            finally:
+                db.close()
+        except sqlite3.Error:
+            return None
+        return int(row[0]) if row else 0
+
+
+def torn(place):
+    """Frames of a transaction that the kill cut, at the end of the WAL."""
+    try:
+        with open(os.path.join(place, "driftd.db-wal"), "rb") as f:
+            data = f.read()
+    except OSError:
+        return 0
+    if len(data) < 32:
+        return 0
+    page, salts = struct.unpack(">I", data[8:12])[0], data[16:24]
+    at, open_frames = 32, 0
+    while at + 24 + page <= len(data) and data[at + 8:at + 16] == salts:
+        open_frames = 0 if struct.unpack(">I", data[at + 4:at + 8])[0] else open_frames + 1
+        at += 24 + page
+    return open_frames
+
+
+def dump(place):
+    path = os.path.join(place, "driftd.db")
+    tables = subprocess.run(["sqlite3", path, "SELECT name FROM sqlite_master WHERE type = 'table'"
+                             " ORDER BY name"], check=True, text=True, stdout=subprocess.PIPE)
+    kept = [t for t in tables.stdout.split() if t not in NOT_COMPARED]
+    script = "PRAGMA integrity_check;\n" + "".join(".dump %s\n" % t for t in kept)
+    out = subprocess.run(["sqlite3", path], input=script, check=True, text=True, stdout=subprocess.PIPE)
+    return out.stdout.splitlines()
+
+
+def differences(expected, got):
+    """What differs, by table, and the first rows of each."""
+    lines = [line for line in difflib.unified_diff(expected, got, "undisturbed", "killed", n=0, lineterm="")
+             if line[1:].startswith("INSERT INTO ")]
+    tables = {}
+    for line in lines:
+        tables.setdefault(line.split()[2], []).append(line)
+    out = ["%d rows differ (-undisturbed +killed)" % len(lines)]
+    for table, rows in tables.items():
+        out.append("    %s: %d rows" % (table, len(rows)))
+        out += ["        " + row[:1] + row[1:].partition(" VALUES")[2][:240] for row in rows[:6]]
+    return "\n".join(out)
+
+
+def query(place, sql):
+    return subprocess.run(["sqlite3", os.path.join(place, "driftd.db"), sql], check=True, text=True,
+                          stdout=subprocess.PIPE).stdout.strip()
+
+
+class Trial:
+    """One setting: topics of so many partitions, the undisturbed run, then kills."""
+
+    def __init__(self, args, broker, place, partitions, rng):
+        self.args, self.broker, self.partitions, self.rng = args, broker, partitions, rng
+        self.place = os.path.join(place, "p%d" % partitions)
+        self.topic = "kill%d" % partitions
+        self.moments, self.phases, self.torn, self.kills, self.rounds = {}, {}, 0, 0, 0
+        os.makedirs(self.place)
+        predictions, labels = world.build(os.path.join(ROOT, "tests", "data"), args.seed, ROWS)
+        self.broker.topic(self.topic + ".p", world.parts(predictions, partitions))
+        self.broker.topic(self.topic + ".l", world.parts(labels, partitions))
+        self.records = len(predictions) + len(labels)
+
+    def directory(self, name):
+        path = os.path.join(self.place, name)
+        shutil.rmtree(path, ignore_errors=True)
+        os.makedirs(path)
+        for config, slow in (("slow.yaml", SLOW.rstrip()), ("fast.yaml", "")):
+            with open(os.path.join(path, config), "w") as f:
+                f.write(CONFIG.format(brokers=self.broker.address, group=self.topic, topic=self.topic,
+                                      slow=slow))
+        return path
+
+    def undisturbed(self, binaries):
+        place = self.directory("undisturbed")
+        Daemon(binaries, place, False).wait(120)
+        self.expected = dump(place)
+        facts = [int(query(place, sql)) for sql in (
+            "SELECT count(*) FROM alerts", "SELECT ifnull(sum(n), 0) FROM counters WHERE name ="
+            " 'matched_ids'", "SELECT count(*) FROM rejected", "SELECT count(*) FROM statistics",
+            "SELECT count(*) FROM label_statistics", "SELECT count(*) FROM alert_events")]
+        say("  %d partitions, %d messages: %d alerts (%d events), %d joined labels, %d rejected rows, "
+            "%d rows of statistics, %d of labels" % (self.partitions, self.records, facts[0], facts[5],
+                                                     facts[1], facts[2], facts[3], facts[4]))
+        if not all(facts):
+            raise Failure("the data do not show all of it")
+
+    def await_first_commit(self, daemon, watch):
+        """True at the first commit of this start that holds records; False when the daemon has ended."""
+        first, before = None, watch.commit()
+        while not daemon.ended():
+            seen = watch.commit()
+            if seen and seen != before:
+                before = seen
+                at = watch.sequence()
+                if first is None:
+                    first = at
+                elif at is not None and at != first:
+                    return True
+            time.sleep(0.001)
+        return False
+
+    def await_change(self, daemon, look, seconds):
+        before, until = look(), time.monotonic() + seconds
+        while time.monotonic() < until and look() == before and not daemon.ended():
+            pass
+
+    def one_start(self, place):
+        """Starts and kills once; False: the daemon reached the end before the kill."""
+        rng = self.rng
+        moment = rng.choices(("start", "after", "write", "commit"), (1, 6, 2, 2))[0]
+        daemon, watch = Daemon(self.args.binaries, place, True), Watch(place)
+        since = None
+        if moment == "start":
+            time.sleep(rng.uniform(0, 1.0))
+        elif self.await_first_commit(daemon, watch):
+            begin = time.monotonic()
+            if moment == "after":
+                time.sleep(rng.uniform(0, 2.2))
+            else:
+                time.sleep(rng.uniform(0, 0.9))
+                self.await_change(daemon, watch.written if moment == "write" else watch.commit, 3)
+                pause = time.monotonic() + rng.uniform(0, 0.003 if moment == "write" else 0.0005)
+                while time.monotonic() < pause:
+                    pass
+            since = time.monotonic() - begin
+        if daemon.ended():
+            daemon.wait(1)
+            return False
+        status = daemon.kill()
+        if status == 0:
+            return False
+        if status != -signal.SIGKILL:
+            raise Failure("exit status %d\n%s" % (status, daemon.tail()))
+        self.kills += 1
+        self.moments[moment] = self.moments.get(moment, 0) + 1
+        phase = "before" if since is None else "%.1f-%.1f s" % (int(since * 2) / 2, int(since * 2) / 2 + .5)
+        self.phases[phase] = self.phases.get(phase, 0) + 1
+        self.torn += torn(place) > 0
+        return True
+
+    def compare(self, place):
+        self.rounds += 1
+        got = dump(place)
+        if got != self.expected:
+            raise Failure("the databases differ after %d kills: %s" % (
+                self.kills, differences(self.expected, got)))
+
+    def run(self, kills):
+        place = self.directory("killed")
+        while self.kills < kills:
+            if not self.one_start(place):  # the topics were read to their end: once more from nothing
+                self.compare(place)
+                place = self.directory("killed")
+        Daemon(self.args.binaries, place, False).wait(120)
+        self.compare(place)
+
+    def report(self):
+        def counts(d):
+            return ", ".join("%s %d" % (k, d[k]) for k in sorted(d))
+        say("  %d kills in %d runs to the end; moments: %s; since the first commit: %s; %d torn "
+            "transactions" % (self.kills, self.rounds, counts(self.moments), counts(self.phases), self.torn))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("binaries")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--partitions", default="1,4")
+    parser.add_argument("--broken", metavar="BIN", help="where the build is that must be noticed")
+    parser.add_argument("--keep", action="store_true", help="leave the databases for a look")
+    args = parser.parse_args()
+    if args.seed is None:
+        args.seed = random.SystemRandom().randrange(1 << 31)
+    say("seed %d" % args.seed)
+    sound = args.binaries
+    args.binaries = args.broken or sound
+    settings = [int(n) for n in args.partitions.split(",")]
+    place, broker, passed, failed = tempfile.mkdtemp(prefix="driftd-kill-"), None, 0, 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        broker = Broker(sound, os.path.join(place, "broker"))
+        for i, partitions in enumerate(settings):
+            name = "equal_after_kills_with_%d_partitions" % partitions
+            rng = random.Random(args.seed * 1000 + partitions)
+            trial = None
+            try:
+                trial = Trial(args, broker, place, partitions, rng)
+                trial.undisturbed(sound)
+                begin = time.monotonic()
+                trial.run(args.kills // len(settings) + (i < args.kills % len(settings)))
+                ok, why = True, "%.0f s" % (time.monotonic() - begin)
+            except Failure as e:
+                ok, why = False, str(e)
+            if trial:
+                trial.report()
+            if args.broken:
+                name, ok = "offsets_committed_apart_are_noticed_with_%d_partitions" % partitions, not ok
+            passed, failed = passed + ok, failed + (not ok)
+            say("%s %s: %s" % ("ok  " if ok else "FAIL", name, why))
+    finally:
+        if broker:
+            broker.stop()
+        if args.keep:
+            say("kept: " + place)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+    say("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
