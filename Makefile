@@ -87,3 +87,11 @@ test-truth: $B/driftd  ## replays of tests/data against the figures in its truth
 	python3 tests/tools/check_truth.py $B/driftd tests/data
 test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
+demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks
+	@sh tests/demo/demo.sh $B
+KILLS ?= 100
+test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Java 17, Maven, kcat)
+	tests/kafka/run.sh $B
+test-kill: $B/driftd tools  ## kill -9, KILLS=100 times: the database equals that of an undisturbed run
+	$(MAKE) MODE=broken all
+	python3 tests/kill/kill.py $B --kills $(KILLS) --broken $(BUILD)/broken $(if $(SEED),--seed $(SEED))

@@ -35,29 +35,7 @@ edges_bin(const double *edge, uint32_t n, double x)
 	return (uint32_t)(base - edge) + (base[0] < x);
 }
 
-/* edges_bin() of many values, eight searches side by side. */
-static inline void
-edges_bins(const double *edge, uint32_t n, const double *x, uint32_t rows, uint32_t *bin)
-{
-	enum { SIDE = 8 };
-	uint32_t row = 0;
-
-	for (; n > 0 && row + SIDE <= rows; row += SIDE) {
-		uint32_t base[SIDE] = { 0 };
-
-		for (uint32_t left = n; left > 1; left -= left / 2) {
-			const double *middle = edge + left / 2 - 1;
-
-#pragma GCC unroll 8
-			for (uint32_t i = 0; i < SIDE; i++)
-				base[i] += left / 2 & -(uint32_t)(middle[base[i]] < x[row + i]);
-		}
-#pragma GCC unroll 8
-		for (uint32_t i = 0; i < SIDE; i++)
-			bin[row + i] = base[i] + (edge[base[i]] < x[row + i]);
-	}
-	for (; row < rows; row++)
-		bin[row] = edges_bin(edge, n, x[row]);
-}
+/* edges_bin() of many values: the same results, in vectors where the processor has them. */
+void edges_bins(const double *edge, uint32_t n, const double *x, uint32_t rows, uint32_t *bin);
 
 #endif

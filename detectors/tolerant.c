@@ -32,7 +32,7 @@
 
 #define SIGMA_PER_RANK 3.5449077018110318 /* 2 sqrt(pi): slope of the normal quantile at .5 */
 #define INTERVAL_Z 1.959963984540054
-enum { SHORT_DAYS = 6, SHORT_VALUES = 200, CHUNK = LANES_BLOCK };
+enum { SHORT_DAYS = 6, SHORT_VALUES = 200, CHUNK = 2 * LANES_BLOCK };
 
 static const struct option tolerant_options[] = {
 	OPT_F64(struct tolerant_options, min_effect, "min_effect", "0.1", 0, 1e6,
@@ -56,6 +56,8 @@ struct chunk {
 	_Alignas(64) double factor[CHUNK][TOLERANT_LANES];
 	double add[CHUNK][LANES_SUMS];
 	double statistic[CHUNK];
+	uint32_t bin[TOLERANT_SEARCHES][CHUNK];
+	const double *density[CHUNK][TOLERANT_SEARCHES], *step[CHUNK][TOLERANT_SEARCHES];
 };
 
 bool
@@ -120,62 +122,92 @@ tolerant_destroy(void *self)
 	free(self);
 }
 
-/* The bins of four values, two of either variable; edges_bin() four times at once. */
+/* What the four searches look for: x - d, x + d, and the same of |x - m|. */
 static inline void
-search(const struct tolerant_key *key, const double x[TOLERANT_SEARCHES],
-       const struct tolerant_bin *bin[TOLERANT_SEARCHES])
+targets(const struct tolerant_law *law, const struct tolerant_key *key, double x,
+        double at[TOLERANT_SEARCHES])
 {
-	uint32_t at[TOLERANT_SEARCHES] = { 0 };
-
-	for (uint32_t half = key->half; half > 0; half /= 2)
-#pragma GCC unroll 4
-		for (uint32_t i = 0; i < TOLERANT_SEARCHES; i++) {
-			const double *middle = key->edge[i / 2] + half - 1;
-
-			/* A mask: of ?: compilers make a jump, which half of the time is foreseen
-			 * wrongly. */
-			at[i] += half & -(uint32_t)(middle[at[i]] < x[i]);
-		}
-	for (uint32_t i = 0; i < TOLERANT_SEARCHES; i++)
-		bin[i] = key->bin[i / 2] + at[i];
-}
-
-static inline const double *
-density(const struct tolerant_law *law, double p)
-{
-	uint32_t cell = (uint32_t)(TOLERANT_CELLS * p);
-
-	return law->density[cell < TOLERANT_CELLS ? cell : TOLERANT_CELLS - 1];
-}
-
-/* The 40 factors of one record, and its mid-ranks: of x, of |x - m|, and x. */
-static inline void
-factors(const struct tolerant_law *law, uint32_t k, double x, double u, double *factor, double *add)
-{
-	const struct tolerant_key *key = &law->key[k];
 	double away = fabs(x - key->median);
-	double at[TOLERANT_SEARCHES] = { x - law->distance[0], x + law->distance[0],
-		                         away - law->distance[1], away + law->distance[1] };
-	double *step = factor + TOLERANT_SEARCHES * TOLERANT_BETAS;
-	const struct tolerant_bin *bin[TOLERANT_SEARCHES];
 
-	search(key, at, bin);
-#pragma GCC unroll 2
-	for (uint32_t v = 0; v < TOLERANT_VARIABLES; v++) {
-		const struct tolerant_bin *up = bin[2 * v], *down = bin[2 * v + 1];
-		double p = (up->above + u * up->equal) / key->n;
-		double q = 1 - (down->above + u * down->equal) / key->n;
-		double both = up->above + down->above + .5 * (up->equal + down->equal - 2);
+	at[0] = x - law->distance[0];
+	at[1] = x + law->distance[0];
+	at[2] = away - law->distance[1];
+	at[3] = away + law->distance[1];
+}
 
-		memcpy(factor + 8 * v, density(law, p), sizeof(double[TOLERANT_BETAS]));
-		memcpy(factor + 8 * v + 4, density(law, q), sizeof(double[TOLERANT_BETAS]));
-		memcpy(step + 12 * v, key->step[2 * v][up->up], sizeof(double[TOLERANT_STEPS]));
-		memcpy(step + 12 * v + 6, key->step[2 * v + 1][down->down],
-		       sizeof(double[TOLERANT_STEPS]));
-		add[v] = 1 - both * key->rank;
+/* The bins of a chunk's targets; without keys all rows of a search at once. */
+static void
+search(const struct tolerant_law *law, const uint32_t *k, const double *x, uint32_t rows,
+       uint32_t bin[TOLERANT_SEARCHES][CHUNK])
+{
+	double at[TOLERANT_SEARCHES][CHUNK], one[TOLERANT_SEARCHES];
+
+	for (uint32_t i = 0; i < rows; i++) {
+		const struct tolerant_key *key = &law->key[k ? k[i] : 0];
+
+		targets(law, key, x[i], one);
+		for (uint32_t s = 0; s < TOLERANT_SEARCHES; s++)
+			if (k)
+				bin[s][i] = edges_bin(key->edge[s / 2], 2 * key->half - 1, one[s]);
+			else
+				at[s][i] = one[s];
 	}
-	add[2] = x > EFFECT_VALUE_MAX ? EFFECT_VALUE_MAX
-	         : x < -EFFECT_VALUE_MAX ? -EFFECT_VALUE_MAX : x;
+	for (uint32_t s = 0; !k && s < TOLERANT_SEARCHES; s++)
+		edges_bins(law->key->edge[s / 2], 2 * law->key->half - 1, at[s], rows, bin[s]);
+}
+
+static inline uint32_t
+cell(double p)
+{
+	uint32_t at = (uint32_t)(TOLERANT_CELLS * p);
+
+	return at < TOLERANT_CELLS ? at : TOLERANT_CELLS - 1;
+}
+
+/* From bins to rows of the tables, and the mid-ranks: of x, of |x - m|, and x. Apart from the copying, so
+ * that the divisions of many records wait for each other's results at once. */
+static void
+look_up(const struct tolerant *t, const uint32_t *k, const double *x, uint32_t rows, struct chunk *c)
+{
+	const struct tolerant_law *law = &t->law;
+
+	for (uint32_t i = 0; i < rows; i++) {
+		const struct tolerant_key *key = &law->key[k ? k[i] : 0];
+		double u = rng_uniform(t->seed, t->stream, t->drawn + i + 1);
+
+#pragma GCC unroll 2
+		for (uint32_t v = 0; v < TOLERANT_VARIABLES; v++) {
+			const struct tolerant_bin *up = key->bin[v] + c->bin[2 * v][i];
+			const struct tolerant_bin *down = key->bin[v] + c->bin[2 * v + 1][i];
+			double p = (up->above + u * up->equal) / key->n;
+			double q = 1 - (down->above + u * down->equal) / key->n;
+			double both = up->above + down->above + .5 * (up->equal + down->equal - 2);
+
+			c->density[i][2 * v] = law->density[cell(p)];
+			c->density[i][2 * v + 1] = law->density[cell(q)];
+			c->step[i][2 * v] = key->step[2 * v][up->up];
+			c->step[i][2 * v + 1] = key->step[2 * v + 1][down->down];
+			c->add[i][v] = 1 - both * key->rank;
+		}
+		c->add[i][2] = x[i] > EFFECT_VALUE_MAX ? EFFECT_VALUE_MAX
+		               : x[i] < -EFFECT_VALUE_MAX ? -EFFECT_VALUE_MAX : x[i];
+	}
+}
+
+/* The 40 factors of each record of the chunk. */
+static void
+copy_factors(struct chunk *c, uint32_t rows)
+{
+	for (uint32_t i = 0; i < rows; i++) {
+		double *density = c->factor[i], *step = density + TOLERANT_SEARCHES * TOLERANT_BETAS;
+
+#pragma GCC unroll 4
+		for (uint32_t s = 0; s < TOLERANT_SEARCHES; s++) {
+			memcpy(density + TOLERANT_BETAS * s, c->density[i][s],
+			       sizeof(double[TOLERANT_BETAS]));
+			memcpy(step + TOLERANT_STEPS * s, c->step[i][s], sizeof(double[TOLERANT_STEPS]));
+		}
+	}
 }
 
 static uint32_t
@@ -187,6 +219,7 @@ tolerant_update(void *self, const struct column *column, uint32_t from, double t
 
 	while (from < column->n) {
 		uint32_t rows = column->n - from < CHUNK ? column->n - from : CHUNK, done;
+		const uint32_t *k = column->key ? column->key + from : NULL;
 		struct lanes_rows in = {
 			.factor = chunk.factor[0],
 			.stride = TOLERANT_LANES,
@@ -196,11 +229,9 @@ tolerant_update(void *self, const struct column *column, uint32_t from, double t
 			.add = (const double(*)[LANES_SUMS])chunk.add,
 		};
 
-		for (uint32_t i = 0; i < rows; i++)
-			factors(&t->law, column->key ? column->key[from + i] : 0,
-			        column->value[from + i],
-			        rng_uniform(t->seed, t->stream, t->drawn + i + 1),
-			        chunk.factor[i], chunk.add[i]);
+		search(&t->law, k, column->value + from, rows, chunk.bin);
+		look_up(t, k, column->value + from, rows, &chunk);
+		copy_factors(&chunk, rows);
 		done = lanes_run(&t->lanes, &in, 0, rows, threshold, chunk.statistic);
 		for (uint32_t i = 0; i < done; i++)
 			out[from + i] = (struct reading){ chunk.statistic[i], 0, false };

@@ -290,6 +290,7 @@ close_window(struct model *m)
 		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, false,
 		              &m->common->outbound);
 	m->window_open = false;
+	m->dirty = true; /* closed by the watermark, perhaps, and not by a record */
 	m->window_previous_ms = m->window_ms;
 }
 
@@ -339,6 +340,7 @@ model_expect(struct model *m)
 		return;
 	model_flush(m);
 	m->expecting = on;
+	m->dirty = true;
 	for (uint32_t i = 0; i < m->streams; i++)
 		if (config_glob(m->expect_glob, m->stream[i]->name))
 			stream_expect(m->stream[i], on);
@@ -351,8 +353,10 @@ model_advance(struct model *m)
 
 	if (m->window_open && w->width_ms && m->common->watermark_ms - m->window_ms >= w->width_ms)
 		close_window(m);
-	if (m->labels)
+	if (m->labels) {
+		m->dirty = true; /* labels may mature, rows may expire */
 		labels_advance(m->labels, m->common->watermark_ms);
+	}
 	model_expect(m);
 }
 

@@ -233,6 +233,17 @@ int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistic
 	return err;
 }
 
+void merge_free_row(struct statistics_row *row)
+{
+	union { /* ours again, though the row shows it as constant */
+		const char *shown;
+		char *ours;
+	} histogram = { .shown = row->histogram };
+
+	free(histogram.ours);
+	row->histogram = NULL;
+}
+
 void merge_release(struct merge *m)
 {
 	free(m->part);

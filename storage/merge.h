@@ -20,10 +20,12 @@ struct merge { /* the rows of one stream and hour, or day */
 #define MERGE_COLUMNS                                                                              \
 	"s.stream_id, n, missing, mean, sd, min, q05, q25, q50, q75, q95, max, sigma_shift,"       \
 	" statistic, h.counts"
+enum { MERGE_COUNT = 15 }; /* columns of it */
 /* Adds the row that the query stands on. ERR_IO: out of memory. */
 int merge_add(struct merge *m, sqlite3_stmt *q);
-/* The merge as a row of [start, start + width); empties m. The caller frees row->histogram. */
+/* The merge as a row of [start, start + width), to be freed with merge_free_row; empties m. */
 int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistics_row *row);
+void merge_free_row(struct statistics_row *row);
 void merge_release(struct merge *m);
 
 #endif

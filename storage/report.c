@@ -15,12 +15,12 @@ struct section {
 	const char *sql, *json; /* json NULL: the same query */
 };
 
-#define COUNTER(name) "ifnull((SELECT n FROM counters WHERE model_id = 0 AND name = '" name "'), 0)"
+#define TOTAL(names) "(SELECT ifnull(sum(n), 0) FROM counters WHERE name GLOB '" names "')"
 #define LIST_ROWS "20"
 
 static const struct section status[] = {
 	{ "summary", true, NULL, "",
-	  "SELECT " COUNTER("records") " AS records, " COUNTER("rejected") " AS rejected,"
+	  "SELECT " TOTAL("records") " AS records, " TOTAL("rejected_*") " AS rejected,"
 	  " (SELECT sum(lag) FROM lag) AS lag, (SELECT count(*) FROM lag) AS partitions,"
 	  " (SELECT sum(lost) FROM lag) AS lost, (SELECT watermark FROM budget) AS watermark,"
 	  " (SELECT count(*) FROM alerts_open) AS alerts_open", NULL },

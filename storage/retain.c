@@ -14,24 +14,54 @@ enum {
 	FREE_PAGES_BITE = 64,
 };
 
+/* A step from windows to hours, or from hours to days. The partial index of what is to be merged gives the
+ * few begins of windows in a span without passing over its rows, and a stream is then sought in each. */
 struct level {
-	int64_t width_ms;       /* of the result */
-	enum slot next, streams;
-	const char *next_sql, *streams_sql;
+	int64_t width_ms; /* of the result */
+	enum slot next, rows;
+	const char *next_sql, *rows_sql;
 };
-#define FINE "width_ms > 0 AND width_ms < 3600000" /* windows of records are kept */
+#define FINE "width_ms < 3600000"
 #define HOURS "width_ms >= 3600000 AND width_ms < 86400000"
+#define NEXT(index, filter)                                                                        \
+	"SELECT min(window_ms) FROM statistics INDEXED BY " index " WHERE " filter                 \
+	" AND window_ms < ?"
+/* Rows of [?1, ?2) up to the width ?3 of the result, of the first ?4 ids of streams with something to
+ * merge. A row of that width is there only when a late window is added to its hour. */
+#define ROWS(index, filter)                                                                        \
+	"WITH RECURSIVE begins(t) AS (SELECT min(window_ms) FROM statistics INDEXED BY " index     \
+	" WHERE " filter " AND window_ms >= ?1 AND window_ms < ?2 UNION ALL"                       \
+	" SELECT (SELECT min(window_ms) FROM statistics INDEXED BY " index " WHERE " filter        \
+	" AND window_ms > begins.t AND window_ms < ?2) FROM begins WHERE begins.t IS NOT NULL),"   \
+	" first(id) AS (SELECT min((SELECT min(stream_id) FROM statistics INDEXED BY " index       \
+	" WHERE " filter " AND window_ms = begins.t)) FROM begins)"                                \
+	" SELECT " MERGE_COLUMNS ", s.window_ms, s.width_ms < ?3 FROM first"                       \
+	" CROSS JOIN (SELECT t FROM begins UNION SELECT ?1) b CROSS JOIN statistics s"             \
+	" LEFT JOIN histograms h ON h.window_ms = s.window_ms AND h.stream_id = s.stream_id"       \
+	" WHERE s.window_ms = b.t AND s.stream_id >= first.id AND s.stream_id < first.id + ?4"     \
+	" AND s.width_ms <= ?3 ORDER BY s.stream_id, s.window_ms"
 static const struct level levels[] = {
-	{ HOUR_MS, SLOT_ROLL_NEXT, SLOT_ROLL_STREAMS,
-	  "SELECT min(window_ms) FROM statistics INDEXED BY statistics_fine WHERE " FINE
-	  " AND window_ms < ?",
-	  "SELECT stream_id, count(*) FROM statistics INDEXED BY statistics_fine WHERE " FINE
-	  " AND window_ms >= ? AND window_ms < ? GROUP BY stream_id ORDER BY stream_id" },
-	{ DAY_MS, SLOT_ROLL_NEXT_DAY, SLOT_ROLL_STREAMS_DAY,
-	  "SELECT min(window_ms) FROM statistics INDEXED BY statistics_hour WHERE " HOURS
-	  " AND window_ms < ?",
-	  "SELECT stream_id, count(*) FROM statistics INDEXED BY statistics_hour WHERE " HOURS
-	  " AND window_ms >= ? AND window_ms < ? GROUP BY stream_id ORDER BY stream_id" },
+	{ HOUR_MS, SLOT_ROLL_NEXT, SLOT_ROLL_ROWS, NEXT("statistics_fine", FINE),
+	  ROWS("statistics_fine", FINE) },
+	{ DAY_MS, SLOT_ROLL_NEXT_DAY, SLOT_ROLL_ROWS_DAY, NEXT("statistics_hour", HOURS),
+	  ROWS("statistics_hour", HOURS) },
+};
+
+struct row_key {
+	int64_t window_ms;
+	uint32_t stream_id;
+};
+
+/* One go: the rows of some streams in one hour, or day. */
+struct batch {
+	const struct level *level;
+	int64_t start;
+	uint32_t rows_max, rows; /* of this call of store_retain */
+	bool is_full;            /* the next stream does not fit any more */
+	struct statistics_row *out;
+	size_t outs, outs_size;
+	struct row_key *key;     /* rows that `out` replaces */
+	size_t keys, keys_size;
 };
 
 /* Start of the oldest hour (day) with something to merge. *found false: none before `limit`. */
@@ -55,67 +85,76 @@ static int next_start(struct store *s, const struct level *level, int64_t limit,
 	return err ? store_poison(s, err, &d) : 0;
 }
 
-/* The streams [first, last] of [start, end) whose rows fit into what is left of this call; one stream
- * at least when nothing was done yet, so that there is always progress. */
-static int choose_streams(struct store *s, const struct level *level, int64_t start, int64_t end,
-                          uint32_t rows_max, uint32_t *rows, uint32_t *first, uint32_t *last)
+static int add_key(struct batch *b, int64_t window_ms, uint32_t stream_id)
 {
-	const struct value value[] = { value_int(start), value_int(end) };
-	struct diag d;
-	sqlite3_stmt *q = store_query(s, level->streams, level->streams_sql, value, COUNT(value), &d);
-	uint32_t before = *rows;
-	int step = SQLITE_DONE, err;
+	if (b->keys == b->keys_size) {
+		size_t size = b->keys_size ? 2 * b->keys_size : 256;
+		struct row_key *grown = realloc(b->key, size * sizeof *grown);
 
-	*first = *last = 0;
-	if (!q)
-		return store_poison(s, ERR_IO, &d);
-	while ((step = sqlite3_step(q)) == SQLITE_ROW) {
-		uint32_t stream = (uint32_t)sqlite3_column_int64(q, 0);
-		uint32_t count = (uint32_t)sqlite3_column_int64(q, 1);
-
-		if (*rows && (count > rows_max || *rows > rows_max - count))
-			break;
-		if (*rows == before)
-			*first = stream;
-		*last = stream;
-		*rows += count;
+		if (!grown)
+			return ERR_IO;
+		b->key = grown;
+		b->keys_size = size;
 	}
-	err = store_query_end(s, q, step, &d);
-	return err ? store_poison(s, err, &d) : 0;
+	b->key[b->keys++] = (struct row_key){ window_ms, stream_id };
+	return 0;
 }
 
-/* Merges the rows of streams [first, last] into out[0..*count), at most one a row read; the caller frees
- * their histograms. */
-static int merge_rows(struct store *s, int64_t start, int64_t width, uint32_t first, uint32_t last,
-                      struct statistics_row *out, size_t *count)
+/* Takes the stream whose rows are in `m`, and whose keys are the last m->parts ones, if it fits; the first
+ * one always fits, so that there is progress. A stream with nothing below the result's width has other
+ * windows than its neighbours: it stays as it is. */
+static int take_stream(struct batch *b, struct merge *m, bool is_finer)
 {
-	const struct value value[] = { value_int(start), value_int(start + width), value_int(width),
-		                       value_int(first), value_int(last) };
+	size_t parts = m->parts;
+
+	if (is_finer && b->rows && (parts > b->rows_max || b->rows > b->rows_max - parts))
+		b->is_full = true;
+	if (!is_finer || b->is_full) {
+		m->parts = 0;
+		b->keys -= parts;
+		return 0;
+	}
+	if (b->outs == b->outs_size) {
+		size_t size = b->outs_size ? 2 * b->outs_size : 64;
+		struct statistics_row *grown = realloc(b->out, size * sizeof *grown);
+
+		if (!grown)
+			return ERR_IO;
+		b->out = grown;
+		b->outs_size = size;
+	}
+	b->rows += (uint32_t)parts;
+	return merge_finish(m, b->start, b->level->width_ms, &b->out[b->outs++]);
+}
+
+static int read_batch(struct store *s, struct batch *b)
+{
+	const struct level *level = b->level;
+	const struct value value[] = { value_int(b->start), value_int(b->start + level->width_ms),
+		                       value_int(level->width_ms), value_int(b->rows_max / 8 + 1) };
 	struct diag d;
 	struct merge m = { 0 };
-	sqlite3_stmt *q = store_query(s, SLOT_ROLL_ROWS,
-	                              "SELECT " MERGE_COLUMNS
-	                              " FROM statistics s LEFT JOIN histograms h ON"
-	                              " h.window_ms = s.window_ms AND h.stream_id = s.stream_id"
-	                              " WHERE s.window_ms >= ?1 AND s.window_ms < ?2"
-	                              " AND s.width_ms BETWEEN 1 AND ?3 AND s.stream_id BETWEEN ?4 AND ?5"
-	                              " ORDER BY s.stream_id, s.window_ms", value, COUNT(value), &d);
+	bool is_finer = false;
+	sqlite3_stmt *q = store_query(s, level->rows, level->rows_sql, value, COUNT(value), &d);
 	int step = SQLITE_DONE, err = 0, end;
 
-	*count = 0;
 	if (!q)
 		return store_poison(s, ERR_IO, &d);
-	while (!err && (step = sqlite3_step(q)) == SQLITE_ROW) {
+	while (!err && !b->is_full && (step = sqlite3_step(q)) == SQLITE_ROW) {
 		uint32_t stream = (uint32_t)sqlite3_column_int64(q, 0);
 
 		if (m.parts && stream != m.stream_id)
-			err = merge_finish(&m, start, width, &out[(*count)++]);
+			err = take_stream(b, &m, is_finer);
+		if (err || b->is_full)
+			break;
+		is_finer = (m.parts && is_finer) || sqlite3_column_int(q, MERGE_COUNT + 1);
 		m.stream_id = stream;
+		err = merge_add(&m, q);
 		if (!err)
-			err = merge_add(&m, q);
+			err = add_key(b, sqlite3_column_int64(q, MERGE_COUNT), stream);
 	}
-	if (!err && m.parts)
-		err = merge_finish(&m, start, width, &out[(*count)++]);
+	if (!err && !b->is_full && m.parts)
+		err = take_stream(b, &m, is_finer);
 	merge_release(&m);
 	if (err)
 		diag_set(&d, err, "out of memory");
@@ -125,64 +164,57 @@ static int merge_rows(struct store *s, int64_t start, int64_t width, uint32_t fi
 }
 
 /* Replaces the rows that were merged by their merges. */
-static int replace_rows(struct store *s, int64_t start, int64_t width, uint32_t first, uint32_t last,
-                        const struct statistics_row *row, size_t rows)
+static int replace_rows(struct store *s, const struct batch *b)
 {
-	const struct value value[] = { value_int(start), value_int(start + width), value_int(width),
-		                       value_int(first), value_int(last) };
-	int err;
+	int err = 0;
 
-	/* Histograms first: whose they are is told by the rows. */
-	err = store_run(s, SLOT_ROLL_COUNTS_DELETE,
-	                "DELETE FROM histograms WHERE window_ms >= ?1 AND window_ms < ?2 AND EXISTS"
-	                " (SELECT 1 FROM statistics s WHERE s.window_ms = histograms.window_ms"
-	                " AND s.stream_id = histograms.stream_id AND s.width_ms BETWEEN 1 AND ?3)"
-	                " AND stream_id BETWEEN ?4 AND ?5", value, COUNT(value));
-	if (!err)
-		err = store_run(s, SLOT_ROLL_DELETE,
-		                "DELETE FROM statistics WHERE window_ms >= ?1 AND window_ms < ?2"
-		                " AND width_ms BETWEEN 1 AND ?3 AND stream_id BETWEEN ?4 AND ?5", value,
-		                COUNT(value));
-	for (size_t i = 0; !err && i < rows; i++)
-		err = store_put_statistics(s, &row[i]);
+	for (size_t i = 0; !err && i < b->keys; i++) {
+		const struct value key[] = { value_int(b->key[i].window_ms),
+			                     value_int(b->key[i].stream_id) };
+
+		err = store_run(s, SLOT_ROLL_COUNTS_DELETE,
+		                "DELETE FROM histograms WHERE window_ms = ? AND stream_id = ?", key,
+		                COUNT(key));
+		if (!err)
+			err = store_run(s, SLOT_ROLL_DELETE,
+			                "DELETE FROM statistics WHERE window_ms = ? AND stream_id = ?",
+			                key, COUNT(key));
+	}
+	for (size_t i = 0; !err && i < b->outs; i++)
+		err = store_put_statistics(s, &b->out[i]);
 	return err;
+}
+
+static void empty_batch(struct batch *b)
+{
+	for (size_t i = 0; i < b->outs; i++)
+		merge_free_row(&b->out[i]);
+	b->outs = b->keys = 0;
 }
 
 static int roll(struct store *s, const struct level *level, int64_t limit, uint32_t rows_max,
                 uint32_t *rows)
 {
-	while (*rows < rows_max) {
-		struct statistics_row *out;
-		uint32_t first, last, before = *rows;
-		int64_t start = 0;
-		size_t count = 0;
-		bool found;
-		int err = next_start(s, level, limit, &found, &start);
+	struct batch b = { .level = level, .rows_max = rows_max, .rows = *rows };
+	bool found = true;
+	int err = 0;
 
+	while (!b.is_full && b.rows < rows_max) {
+		err = next_start(s, level, limit, &found, &b.start);
 		if (err || !found)
-			return err;
-		err = choose_streams(s, level, start, start + level->width_ms, rows_max, rows, &first,
-		                     &last);
-		if (err || *rows == before) {
-			*rows = err ? *rows : rows_max; /* the next group does not fit any more */
-			return err;
-		}
-		out = calloc(*rows - before, sizeof *out);
-		if (!out) {
-			struct diag d;
-
-			return store_poison(s, diag_set(&d, ERR_IO, "out of memory"), &d);
-		}
-		err = merge_rows(s, start, level->width_ms, first, last, out, &count);
+			break;
+		err = read_batch(s, &b);
 		if (!err)
-			err = replace_rows(s, start, level->width_ms, first, last, out, count);
-		for (size_t i = 0; i < *rows - before; i++)
-			free((void *)(uintptr_t)out[i].histogram);
-		free(out);
+			err = replace_rows(s, &b);
+		empty_batch(&b);
 		if (err)
-			return err;
+			break;
 	}
-	return 0;
+	/* What did not fit comes first in the next call: nothing later may be done before it. */
+	*rows = b.is_full ? rows_max : b.rows;
+	free(b.out);
+	free(b.key);
+	return err;
 }
 
 struct label_key {

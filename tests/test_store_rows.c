@@ -191,7 +191,9 @@ store_ids_survive_a_rollback(void **state)
 	scratch_again(&s);
 	assert_int_equal(scratch_stream(&s, "feature", "a", "numeric"), outside);
 	assert_int_equal(scratch_stream(&s, "feature", "b", "numeric"), inside);
+	scratch_begin(&s);
 	store_detector_id(s.store, inside, "tolerant", "paging", &again);
+	scratch_commit(&s);
 	assert_int_equal(again, detector);
 	assert_int_equal(scratch_stream(&s, "feature", "c", "numeric"), inside + 1);
 	scratch_close(&s);

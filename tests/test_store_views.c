@@ -439,7 +439,10 @@ put_present(struct scratch *s)
 	store_put_meta_i64(s->store, "budget_period_ms", 7ll * DAY);
 	store_put_meta_i64(s->store, "first_watermark_ms", -7ll * DAY);
 	store_put_meta_i64(s->store, "watermark_ms", 7ll * DAY);
-	store_put_counter(s->store, 0, "records", 12345);
+	store_put_counter(s->store, 1, "records", 12000);
+	store_put_counter(s->store, 2, "records", 345);
+	store_put_counter(s->store, 0, "rejected_json_syntax", 6);
+	store_put_counter(s->store, 0, "rejected_missing_model", 1);
 	store_put_counter(s->store, 1, "waiting", 3);
 	store_put_counter(s->store, 1, "expired", 4);
 	scratch_commit(s);

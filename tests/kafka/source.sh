@@ -9,11 +9,12 @@ bin=${1:-$root/build/release}
 work=$(mktemp -d)
 passed=0 failed=0
 broker() { "$root/tests/kafka/broker.sh" "$1" "$work/broker"; }
-trap 'broker kill; rm -rf "$work"' EXIT
+tail_pid=
+trap 'broker kill; [ -z "$tail_pid" ] || kill "$tail_pid" 2> /dev/null; rm -rf "$work"' EXIT
 address=$(broker start) || exit 1
 
 admin() { "$bin/kafka_admin" "$address" "$@"; }
-tail_once() { timeout 60 "$bin/kafka_tail" "$address" "$1" "$work/$1.state"; }
+tail_once() { timeout 30 "$bin/kafka_tail" "$address" "$1" "$work/$1.state"; }
 # lines FROM TO: one message a line
 lines() { seq -f '{"ts":%.0f}' "$1" "$2"; }
 produce() { kcat -q -P -b "$address" -t "$1" -p "$2"; } # TOPIC PARTITION < lines
@@ -74,18 +75,18 @@ start_follow() { # TOPIC
 	tail_pid=$!
 	exec 9> "$work/hold"
 }
-await() { # PATTERN: a line of the output, within a minute
-	for _ in $(seq 600); do
+await() { # PATTERN: a line of the output, within half a minute
+	for _ in $(seq 300); do
 		grep -Eq -- "$1" "$work/out" && return
 		sleep 0.1
 	done
 	echo "no line $1" >> "$work/out"
 }
-end_follow() {
+end_follow() { # sets got; not in a subshell, which could neither close the pipe nor wait
 	exec 9>&-
 	wait "$tail_pid"
 	rm "$work/hold"
-	cat "$work/out"
+	got=$(cat "$work/out")
 }
 admin create tb 1
 lines 1 1000 | produce tb 0
@@ -94,7 +95,7 @@ await '^new tb/0'
 admin grow tb 3
 await '^new tb/2 0'
 lines 1 50 | produce tb 2
-got=$(end_follow)
+end_follow
 check added_partitions_are_read_from_their_beginning 'read tb/2 50 0 49 .*' "$got"
 check the_others_go_on 'read tb/0 1000 0 999 .*' "$got"
 
@@ -105,7 +106,7 @@ sleep 3
 until admin create tb 3 2> /dev/null; do sleep 0.2; done
 lines 7000 9999 | produce tb 0
 await '^gap tb/0'
-got=$(end_follow)
+end_follow
 check a_topic_made_anew_meanwhile_is_noticed 'gap tb/0 1000 0 recreated' "$got"
 check and_read_from_its_beginning 'read tb/0 3000 0 2999 .* 1' "$got"
 
@@ -119,7 +120,7 @@ broker kill
 await '^error'
 broker start > /dev/null
 lines 200001 300000 | produce tc 1
-got=$(end_follow)
+end_follow
 none a_broker_crash_loses_nothing '^gap' "$got"
 check partition_0_is_complete 'read tc/0 200000 0 199999 .* 0' "$got"
 check partition_1_is_complete 'read tc/1 300000 0 299999 .* 0' "$got"

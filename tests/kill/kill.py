@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """kill.py -- "after kill -9 at any instant the final database equals that of an undisturbed run".
 
-    tests/kill/kill.py BIN [--kills N] [--seed N] [--partitions 1,4] [--broken]
+    tests/kill/kill.py BIN [--kills N] [--seed N] [--partitions 1,4] [--broken BIN]
 
 BIN holds driftd and kafka_admin. A real broker (tests/kafka/broker.sh) serves the same messages to an
 undisturbed run and to one that is killed N times; then the dumps of both databases are compared as text,
@@ -13,8 +13,8 @@ all tables but runs, outbox and commands. Moments of the kills, drawn from the s
     commit   when a commit has just become visible
 
 Reported: kills by moment, by time since the first commit, and how many left a torn transaction in the WAL.
-An exit of the daemon with anything but 0 (it reached the end) or our own kill is a failure. With --broken
-the daemon is a build that commits offsets apart (make MODE=broken); the test passes when that is noticed.
+An exit of the daemon with anything but 0 (it reached the end) or our own kill is a failure. --broken names a
+build that commits offsets apart (make MODE=broken): it must be noticed within 30 kills.
 """
 import argparse
 import difflib
@@ -36,12 +36,13 @@ import world  # noqa: E402
 
 NOT_COMPARED = {"runs", "outbox", "commands", "sqlite_sequence"}
 ROWS = 6000  # of the smaller set
+BROKEN_KILLS = 30
 
 # Reading is slowed by librdkafka's own means: small answers, each as late as the broker may give it.
 SLOW = """
     fetch.min.bytes: 10000000
     fetch.message.max.bytes: 1000
-    fetch.wait.max.ms: 25
+    fetch.wait.max.ms: 60
 """
 CONFIG = """
 database: driftd.db
@@ -65,6 +66,22 @@ models:
   - name: elec
     classes: [DOWN, UP]
 """
+
+
+# What a replay of the same messages must give too. Alert ids hash the place of a record, so texts are
+# compared without their last word (the id) and episodes by the alert that is named for them.
+SAME_IN_REPLAY = tuple((table, "SELECT * FROM %s ORDER BY %s" % (table, order)) for table, order in (
+    ("models", "1"), ("streams", "1"), ("detectors", "1"), ("refs", "1"), ("statistics", "1, 2"),
+    ("histograms", "1, 2"), ("label_statistics", "1, 2, 3"), ("label_recent", "1"), ("counters", "1, 2"))) + (
+    ("alerts", "SELECT a.stream_id, a.kind, a.severity, a.promise, a.method, a.state, a.resolved_by, a.opened_ms,"
+     " a.started_ms, a.updated_ms, a.resolved_ms, a.statistic, a.effect, a.effect_low, a.effect_high, a.old_value,"
+     " a.new_value, a.promise_words, a.dependence, a.explanation, a.harm, e.stream_id, e.opened_ms,"
+     " rtrim(a.text, '0123456789abcdef') FROM alerts a JOIN alerts e ON e.alert_id = a.episode_id"
+     " ORDER BY a.opened_ms, a.stream_id, a.started_ms"),
+    ("alert_events", "SELECT a.stream_id, a.opened_ms, v.sequence, v.event, v.at_ms, v.statistic, v.effect,"
+     " rtrim(v.text, '0123456789abcdef') FROM alert_events v JOIN alerts a USING(alert_id)"
+     " ORDER BY a.opened_ms, a.stream_id, a.started_ms, v.sequence"),
+    ("rejected rows", "SELECT number, reason, detail, sample FROM rejected ORDER BY number"))
 
 
 class Failure(Exception):
@@ -98,6 +115,8 @@ class Broker:
 class Daemon:
     """One start of driftd in its own directory."""
 
+    running = []
+
     def __init__(self, binaries, place, slow):
         self.place = place
         self.started = time.monotonic()
@@ -105,6 +124,7 @@ class Daemon:
         self.process = subprocess.Popen(
             [os.path.join(binaries, "driftd"), "run", "slow.yaml" if slow else "fast.yaml",
              "--until-end"], cwd=place, stdout=self.log, stderr=self.log)
+        Daemon.running = [self]  # one at a time
 
     def ended(self):
         return self.process.poll() is not None
@@ -218,9 +238,9 @@ class Trial:
         self.args, self.broker, self.partitions, self.rng = args, broker, partitions, rng
         self.place = os.path.join(place, "p%d" % partitions)
         self.topic = "kill%d" % partitions
-        self.moments, self.phases, self.torn, self.kills, self.rounds = {}, {}, 0, 0, 0
+        self.forget()
         os.makedirs(self.place)
-        predictions, labels = world.build(os.path.join(ROOT, "tests", "data"), args.seed, ROWS)
+        predictions, labels = self.messages = world.build(os.path.join(ROOT, "tests", "data"), args.seed, ROWS)
         self.broker.topic(self.topic + ".p", world.parts(predictions, partitions))
         self.broker.topic(self.topic + ".l", world.parts(labels, partitions))
         self.records = len(predictions) + len(labels)
@@ -235,9 +255,13 @@ class Trial:
                                       slow=slow))
         return path
 
-    def undisturbed(self, binaries):
+    def forget(self):
+        """Counts begin again, the data and what is expected of them stay."""
+        self.moments, self.phases, self.torn, self.kills, self.rounds = {}, {}, 0, 0, 0
+
+    def undisturbed(self):
         place = self.directory("undisturbed")
-        Daemon(binaries, place, False).wait(120)
+        Daemon(self.args.binaries, place, False).wait(120)
         self.expected = dump(place)
         facts = [int(query(place, sql)) for sql in (
             "SELECT count(*) FROM alerts", "SELECT ifnull(sum(n), 0) FROM counters WHERE name ="
@@ -248,6 +272,28 @@ class Trial:
                                                      facts[1], facts[2], facts[3], facts[4]))
         if not all(facts):
             raise Failure("the data do not show all of it")
+
+    def replayed(self):
+        """The same messages as files: the same figures, but for topic, partition, offset and alert ids."""
+        place = self.directory("replayed")
+        files = []
+        for topic, messages in ((self.topic + ".l", self.messages[1]), (self.topic + ".p", self.messages[0])):
+            for number, lines in enumerate(world.parts(messages, self.partitions)):
+                files.append("%s.%d" % (topic, number))
+                with open(os.path.join(place, files[-1]), "w") as f:
+                    f.writelines(line + "\n" for line in lines)
+        subprocess.run([os.path.join(self.args.binaries, "driftd"), "replay", "fast.yaml", "--quiet", "-o", "driftd.db",
+                        *files], cwd=place, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        differ = []
+        for what, sql in SAME_IN_REPLAY:
+            kafka, own = (query(os.path.join(self.place, name), sql).splitlines()
+                          for name in ("undisturbed", "replayed"))
+            if kafka != own:
+                lines = list(difflib.unified_diff(kafka, own, "kafka", "replay", n=0, lineterm=""))
+                differ.append("    %s: %d lines\n%s" % (
+                    what, len(lines), "\n".join("        " + line[:240] for line in lines[2:10])))
+        if differ:
+            raise Failure("a replay differs\n" + "\n".join(differ))
 
     def await_first_commit(self, daemon, watch):
         """True at the first commit of this start that holds records; False when the daemon has ended."""
@@ -269,11 +315,11 @@ class Trial:
         while time.monotonic() < until and look() == before and not daemon.ended():
             pass
 
-    def one_start(self, place):
+    def one_start(self, binaries, place):
         """Starts and kills once; False: the daemon reached the end before the kill."""
         rng = self.rng
         moment = rng.choices(("start", "after", "write", "commit"), (1, 6, 2, 2))[0]
-        daemon, watch = Daemon(self.args.binaries, place, True), Watch(place)
+        daemon, watch = Daemon(binaries, place, True), Watch(place)
         since = None
         if moment == "start":
             time.sleep(rng.uniform(0, 1.0))
@@ -310,13 +356,13 @@ class Trial:
             raise Failure("the databases differ after %d kills: %s" % (
                 self.kills, differences(self.expected, got)))
 
-    def run(self, kills):
+    def run(self, binaries, kills):
         place = self.directory("killed")
         while self.kills < kills:
-            if not self.one_start(place):  # the topics were read to their end: once more from nothing
+            if not self.one_start(binaries, place):  # the topics were read to their end: once more from nothing
                 self.compare(place)
                 place = self.directory("killed")
-        Daemon(self.args.binaries, place, False).wait(120)
+        Daemon(binaries, place, False).wait(120)
         self.compare(place)
 
     def report(self):
@@ -326,52 +372,73 @@ class Trial:
             "transactions" % (self.kills, self.rounds, counts(self.moments), counts(self.phases), self.torn))
 
 
+class Tally:
+    """What was promised, and whether it held."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, name, act, expected=True):
+        """act() raises Failure where the promise is broken; for the broken build that is what is expected."""
+        begin = time.monotonic()
+        try:
+            act()
+            held, why = True, ""
+        except (Failure, subprocess.CalledProcessError) as e:
+            held, why = False, ": %s" % e
+        ok = held == expected
+        self.passed, self.failed = self.passed + ok, self.failed + (not ok)
+        say("%s %s, %.0f s%s" % ("ok  " if ok else "FAIL", name, time.monotonic() - begin, why))
+        return held
+
+
+def trials(args, broker, place, tally):
+    settings = [int(n) for n in args.partitions.split(",")]
+    trial = None
+    for i, partitions in enumerate(settings):
+        rng = random.Random(args.seed * 1000 + partitions)
+        trial = Trial(args, broker, place, partitions, rng)
+        words = "with_%d_partition%s" % (partitions, "s" if partitions > 1 else "")
+        if not tally.check("the_data_show_everything_" + words, trial.undisturbed):
+            continue
+        tally.check("a_replay_gives_the_same_" + words, trial.replayed)
+        kills = args.kills // len(settings) + (i < args.kills % len(settings))
+        tally.check("equal_after_kills_" + words, lambda t=trial, n=kills: t.run(args.binaries, n))
+        trial.report()
+    if args.broken and trial:
+        trial.forget()
+        tally.check("offsets_committed_apart_are_noticed", lambda: trial.run(args.broken, BROKEN_KILLS), False)
+        trial.report()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binaries")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--partitions", default="1,4")
-    parser.add_argument("--broken", metavar="BIN", help="where the build is that must be noticed")
+    parser.add_argument("--broken", metavar="BIN", help="a build that the test must notice")
     parser.add_argument("--keep", action="store_true", help="leave the databases for a look")
     args = parser.parse_args()
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
     say("seed %d" % args.seed)
-    sound = args.binaries
-    args.binaries = args.broken or sound
-    settings = [int(n) for n in args.partitions.split(",")]
-    place, broker, passed, failed = tempfile.mkdtemp(prefix="driftd-kill-"), None, 0, 0
+    place, broker, tally = tempfile.mkdtemp(prefix="driftd-kill-"), None, Tally()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        broker = Broker(sound, os.path.join(place, "broker"))
-        for i, partitions in enumerate(settings):
-            name = "equal_after_kills_with_%d_partitions" % partitions
-            rng = random.Random(args.seed * 1000 + partitions)
-            trial = None
-            try:
-                trial = Trial(args, broker, place, partitions, rng)
-                trial.undisturbed(sound)
-                begin = time.monotonic()
-                trial.run(args.kills // len(settings) + (i < args.kills % len(settings)))
-                ok, why = True, "%.0f s" % (time.monotonic() - begin)
-            except Failure as e:
-                ok, why = False, str(e)
-            if trial:
-                trial.report()
-            if args.broken:
-                name, ok = "offsets_committed_apart_are_noticed_with_%d_partitions" % partitions, not ok
-            passed, failed = passed + ok, failed + (not ok)
-            say("%s %s: %s" % ("ok  " if ok else "FAIL", name, why))
+        broker = Broker(args.binaries, os.path.join(place, "broker"))
+        trials(args, broker, place, tally)
     finally:
+        for daemon in Daemon.running:
+            daemon.process.kill()
         if broker:
             broker.stop()
         if args.keep:
             say("kept: " + place)
         else:
             shutil.rmtree(place, ignore_errors=True)
-    say("%d passed, %d failed" % (passed, failed))
-    return 1 if failed else 0
+    say("%d passed, %d failed" % (tally.passed, tally.failed))
+    return 1 if tally.failed else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import random
+import sys
 
 HOUR = 3600 * 1000
 
@@ -31,8 +32,8 @@ def load(data, name, model, first_ms, rows):
 def bad(rng, ts):
     return rng.choice([
         "{not json at all",
-        '{"id":"x","model":"bike","prediction":{"value":1}}',
-        '{"id":"y","ts":"yesterday","model":"elec","prediction":{"class":"UP"}}',
+        '{"id":"x","ts":%d,"model":"bike","prediction":{"value":1}' % ts,
+        '{"ts":%d,"model":"elec","label":"UP"}' % ts,
         '{"id":"z","ts":%d,"model":"elec","ts":%d,"prediction":{"class":"UP"}}' % (ts, ts + 1),
         '{"id":"w","ts":%d,"model":"nobody","prediction":{"value":2}}' % ts,
         '{"id":"v","ts":%d,"model":"bike"}' % ts,
@@ -84,3 +85,16 @@ def parts(messages, partitions):
     for _, name, line in messages:
         out[sum(name.encode()) % partitions].append(line)
     return out
+
+
+def main():
+    """world.py DATA DIRECTORY SEED ROWS PARTITIONS: writes predictions.0 .. and labels.0 .. for kcat."""
+    data, directory, seed, rows, partitions = sys.argv[1:]
+    for name, messages in zip(("predictions", "labels"), build(data, int(seed), int(rows))):
+        for number, lines_of in enumerate(parts(messages, int(partitions))):
+            with open(os.path.join(directory, "%s.%d" % (name, number)), "w") as f:
+                f.writelines(line + "\n" for line in lines_of)
+
+
+if __name__ == "__main__":
+    main()

@@ -131,7 +131,8 @@ main(int argc, char **argv)
 		return complain("usage", "BROKERS create|delete|grow|truncate|committed ...");
 	const bool reads = !strcmp(verb, "committed");
 	rd_kafka_conf_set(conf, "bootstrap.servers", argv[1], NULL, 0);
-	rd_kafka_conf_set(conf, "group.id", reads ? argv[3] : "kafka_admin", NULL, 0);
+	if (reads)
+		rd_kafka_conf_set(conf, "group.id", argv[3], NULL, 0);
 	client = rd_kafka_new(reads ? RD_KAFKA_CONSUMER : RD_KAFKA_PRODUCER, conf, text, sizeof text);
 	if (!client)
 		return complain("client", text);
