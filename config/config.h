@@ -69,6 +69,7 @@ struct model_config {
 	double ts_unit_ms;               /* 1 ms, 1000 s, .001 us, 1e-6 ns */
 	double min_effect;               /* sigma-equivalents; 0.1 */
 	uint32_t resolve_after;          /* records; 0 */
+	int no_data;                     /* 0: off */
 	uint32_t thin;                   /* step, or OPTION_AUTO */
 	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
 	uint32_t reference_records;      /* 10000 */
@@ -98,6 +99,7 @@ struct config {
 	int64_t merge_stall_ms;   /* 30 s */
 	uint64_t seed;            /* 1 */
 	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
+	int no_data;              /* 0: off */
 	bool on_gap_stop;         /* on_gap: continue (default) | stop */
 	int64_t keep_fine_ms, keep_hour_ms;  /* retention: {window: 2d, hour: 30d, day: forever} */
 	bool models_auto;

@@ -19,6 +19,8 @@ static const char *const revisions[] = { "first", "last", NULL };
 #define DAY 86400000.0
 #define M struct model_config
 
+static const char *const no_data_choices[] = { "off", NULL };
+
 static const struct config_key topic_keys[] = {
 	CONFIG_OWN_UNSET(M, topics_records, "records", config_value_read_topics,
 	                 config_value_write_strings, 1, 1000, "list of topic names with * and ?",
@@ -99,13 +101,15 @@ const struct config_key config_model_keys[] = {
 		.unset = "all, with the type that the JSON has" },
 	CONFIG_OWN_UNSET(M, segments, "segments", config_value_read_strings, config_value_write_strings,
 	                 0, 64, "list of names", "no segments",
-	                 "Keys of `segment` whose values are watched one by one."),
+	                 "Keys of `segment`; read, but this version watches no streams by segment yet."),
 	CONFIG_OWN(M, ts_unit_ms, "ts_unit", config_value_read_ts_unit, config_value_write_f64, "ms", 0,
 	           0, "s | ms | us | ns", "Unit of the records' ts since 1970; never guessed."),
 	CONFIG_KEY(OPT_F64(M, min_effect, "min_effect", "0.1", 0.001, 10,
 	                   "The smallest change that matters, in standard deviations.")),
 	CONFIG_KEY(OPT_U32(M, resolve_after, "resolve_after", "0", 0, 10000,
 	                   "Records without effect, at least, before an episode ends.")),
+	CONFIG_KEY(OPT_ENUM(M, no_data, "no_data", "off", no_data_choices,
+	                    "The alarm on silence: this version has none.")),
 	CONFIG_KEY(OPT_AUTO_U32(M, thin, "thin", "auto", 1, 1000000,
 	                        "Detectors take every k-th record; auto measures the dependence.")),
 	{ .option = { .name = "reference", .help = "What the records are compared with." },

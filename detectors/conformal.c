@@ -142,17 +142,22 @@ struct block {
 static void
 prepare(struct conformal *self, struct block *b, const double *value, uint32_t rows)
 {
+	double p[LANES_BLOCK];
+
 	edges_bins(self->bins.edge, self->bins.edges, value, rows, b->bin);
 	effect_adds(&self->ranks, b->bin, value, rows, b->add);
 	if (self->lanes.block_n == 0)
 		jumper_scale(&self->jumper);
+	/* Ranks first: their divisions then do not wait for the jumper. */
 	for (uint32_t i = 0; i < rows; i++) {
 		double u = rng_uniform(self->seed, self->stream, self->n + i + 1);
-		double p = bins_p(&self->bins, b->bin[i], u);
 
-		b->before[i] = self->jumper;
-		bets_factors(self->table, p, jumper_step(&self->jumper, p), b->factor[i]);
+		p[i] = bins_p(&self->bins, b->bin[i], u);
 		b->grown[i] = bins_grow(&self->bins, b->bin[i], self->options.cap);
+	}
+	for (uint32_t i = 0; i < rows; i++) {
+		b->before[i] = self->jumper;
+		bets_factors(self->table, p[i], jumper_step(&self->jumper, p[i]), b->factor[i]);
 	}
 }
 

@@ -43,7 +43,7 @@ static const struct lanes_kernel base_kernel = { base_run, base_fold };
 #include "detectors/lanes_kernel.h"
 
 static const struct lanes_kernel avx2_kernel = { avx2_run, avx2_fold };
-static const struct lanes_kernel avx512_kernel = { avx512_run, avx512_fold };
+static const struct lanes_kernel avx512_kernel = { avx512_run_known, avx512_fold };
 #endif
 
 bool

@@ -57,6 +57,67 @@ LANES_NAME(run)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uin
 	return rows;
 }
 
+#if LANES_WIDTH == 8
+/* The same for a number of lanes that is known when compiling: R and P stay in registers. */
+LANES_TARGET static inline __attribute__((always_inline)) uint32_t
+LANES_NAME(run_some)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
+                     double weight, double threshold, double *statistic, const uint32_t n)
+{
+	const LANES_NAME(vec) top = (LANES_NAME(vec)){ 0 } + LANES_TOP;
+	LANES_NAME(vec) r[5], p[5];
+	uint32_t row = 0;
+
+#pragma GCC unroll 5
+	for (uint32_t k = 0; k < n / 8; k++) {
+		r[k] = LANES_AT(l->r, 8 * k);
+		p[k] = LANES_AT(l->p, 8 * k);
+	}
+	while (row < rows) {
+		uint32_t at = from + row;
+		const double *factor = in->factor + (size_t)at * in->stride;
+		double g = in->gain ? in->gain[at] : 1;
+		LANES_NAME(vec) sum = { 0 };
+		double s[8];
+
+#pragma GCC unroll 5
+		for (uint32_t k = 0; k < n / 8; k++) {
+			LANES_NAME(vec) f = *(const LANES_NAME(loose) *)(factor + 8 * k);
+			LANES_NAME(vec) x = (r[k] + g) * f;
+			LANES_NAME(vec) q = p[k] * f;
+
+			r[k] = LANES_PICK(x < top, x, top);
+			p[k] = LANES_PICK(q < top, q, top);
+			sum += r[k];
+		}
+		memcpy(s, &sum, sizeof(s));
+		statistic[row] = (s[0] + s[4]) + (s[2] + s[6]);
+		statistic[row] += (s[1] + s[5]) + (s[3] + s[7]);
+		statistic[row] *= weight;
+		if (statistic[row++] >= threshold)
+			break;
+	}
+#pragma GCC unroll 5
+	for (uint32_t k = 0; k < n / 8; k++) {
+		LANES_AT(l->r, 8 * k) = r[k];
+		LANES_AT(l->p, 8 * k) = p[k];
+	}
+	return row;
+}
+
+LANES_TARGET static uint32_t
+LANES_NAME(run_known)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
+                      double weight, double threshold, double *statistic)
+{
+	if (l->n == 40 && !in->phase)
+		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 40);
+	if (l->n == 24 && !in->phase)
+		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 24);
+	if (l->n == 8 && !in->phase)
+		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 8);
+	return LANES_NAME(run)(l, in, from, rows, weight, threshold, statistic);
+}
+#endif
+
 /* End of a block: G <- max(G, 1) P; where G was below 1 the lane starts at the block's start. */
 LANES_TARGET static void
 LANES_NAME(fold)(struct lanes *l)

@@ -407,13 +407,20 @@ static void
 account(struct runner *r, const struct records *rec, const struct runner_scratch *s,
         const struct column *c, uint32_t done, const struct reading *reading)
 {
+	double spent = r->spent, most = r->statistic_max;
+
+	for (uint32_t j = 0; c->gain && j < done; j++)
+		spent += c->gain[j];
+	for (uint32_t j = 0; !c->gain && j < done; j++)
+		spent += 1.0;
 	for (uint32_t j = 0; j < done; j++) {
 		double now = reading[j].statistic;
 
-		r->spent += c->gain ? c->gain[j] : 1.0;
-		if (!(r->statistic_max >= now) && !isnan(now))
-			r->statistic_max = now;
+		if (!(most >= now) && !isnan(now))
+			most = now;
 	}
+	r->spent = spent;
+	r->statistic_max = most;
 	r->statistic = reading[done - 1].statistic;
 	r->used += done;
 	r->used_window += done;

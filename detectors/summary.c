@@ -28,6 +28,22 @@ count_cell(struct summary *s, uint32_t cell)
 	}
 }
 
+static void
+count_cells(struct summary *s, const struct cells *c, const double *value, uint32_t n)
+{
+	enum { TILE = 256 };
+	uint32_t cell[TILE];
+
+	for (uint32_t from = 0; from < n; from += TILE) {
+		uint32_t rows = n - from < TILE ? n - from : TILE;
+
+		edges_bins(c->edge, c->edges, value + from, rows, cell);
+		for (uint32_t i = 0; i < rows; i++)
+			if (!isnan(value[from + i]))
+				count_cell(s, cell[i]);
+	}
+}
+
 void
 summary_add(struct summary *s, const struct cells *c, const double *value, uint32_t n)
 {
@@ -48,9 +64,9 @@ summary_add(struct summary *s, const struct cells *c, const double *value, uint3
 		squares += d * d;
 		min = x < min ? x : min;
 		max = x > max ? x : max;
-		if (c)
-			count_cell(s, cells_of_value(c, x));
 	}
+	if (c)
+		count_cells(s, c, value, n);
 	s->n = present;
 	s->sum = sum;
 	s->squares = squares;

@@ -99,6 +99,8 @@ print_model(const struct plan *plan, const struct model_config *m, sqlite3 *db)
 	uint32_t streams = 0;
 	double width = m->windows.width_ms ? (double)m->windows.width_ms / 1000 : 0;
 
+	if (m->segments.n)
+		printf("  note: segments of %s are read but not watched in this version\n", name);
 	read_classes(db, name, &c);
 	printf("  %s%s%s\n", cli_bold(stdout), name, cli_plain(stdout));
 	for (int i = 0; i < SHARE_CLASSES; i++)

@@ -21,7 +21,7 @@ struct level {
 	enum slot next, rows;
 	const char *next_sql, *rows_sql;
 };
-#define FINE "width_ms < 3600000"
+#define FINE "width_ms > 0 AND width_ms < 3600000" /* windows of records are kept */
 #define HOURS "width_ms >= 3600000 AND width_ms < 86400000"
 #define NEXT(index, filter)                                                                        \
 	"SELECT min(window_ms) FROM statistics INDEXED BY " index " WHERE " filter                 \
@@ -39,7 +39,7 @@ struct level {
 	" CROSS JOIN (SELECT t FROM begins UNION SELECT ?1) b CROSS JOIN statistics s"             \
 	" LEFT JOIN histograms h ON h.window_ms = s.window_ms AND h.stream_id = s.stream_id"       \
 	" WHERE s.window_ms = b.t AND s.stream_id >= first.id AND s.stream_id < first.id + ?4"     \
-	" AND s.width_ms <= ?3 ORDER BY s.stream_id, s.window_ms"
+	" AND s.width_ms BETWEEN 1 AND ?3 ORDER BY s.stream_id, s.window_ms"
 static const struct level levels[] = {
 	{ HOUR_MS, SLOT_ROLL_NEXT, SLOT_ROLL_ROWS, NEXT("statistics_fine", FINE),
 	  ROWS("statistics_fine", FINE) },

@@ -448,7 +448,7 @@ a_full_disk_keeps_the_last_transaction(void **state)
 {
 	struct scratch s;
 	struct diag d;
-	uint32_t stream, again, next;
+	uint32_t stream, again;
 	int64_t steps;
 	char sql[100];
 
@@ -475,8 +475,7 @@ a_full_disk_keeps_the_last_transaction(void **state)
 	scratch_commit(&s);
 	assert_int_equal(stream, again);
 	scratch_again(&s);
-	next = scratch_stream(&s, "feature", "age", "numeric");
-	assert_int_equal(next, stream + 1);
+	assert_int_equal(scratch_stream(&s, "feature", "age", "numeric"), stream + 1);
 	assert_consistent(s.store, &steps);
 	assert_int_equal(steps, 2);
 	scratch_close(&s);
@@ -496,5 +495,6 @@ const struct CMUnitTest store_tests[] = {
 	HERE(a_full_disk_keeps_the_last_transaction)
 	STORE_ROW_TESTS(THERE)
 	STORE_VIEW_TESTS(THERE)
+	STORE_RETAIN_TESTS(THERE)
 	TESTS_END,
 };

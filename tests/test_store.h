@@ -31,6 +31,12 @@ const char *scratch_text(sqlite3 *db, const char *sql, char text[512]);
 /* All tables but meta as one hash, by content. */
 uint64_t scratch_hash(sqlite3 *db);
 
+/* A row of statistics over x[0..n), with a histogram of three cells. */
+void scratch_window(struct scratch *s, uint32_t stream, int64_t window_ms, int64_t width_ms,
+                    const double *x, uint64_t n);
+/* n labels with intervals, `covered` of them inside, the others below. */
+struct label_row scratch_labels(uint32_t stream, int64_t window_ms, int64_t width_ms, uint64_t n,
+                                uint64_t covered);
 uint32_t scratch_stream(struct scratch *s, const char *kind, const char *field, const char *type);
 
 /* clang-format off */
@@ -52,16 +58,19 @@ uint32_t scratch_stream(struct scratch *s, const char *kind, const char *field, 
 	X(coverage_limits_are_exact) \
 	X(totals_come_from_sums_not_from_means) \
 	X(the_present_looks_back_a_thousand_labels) \
-	X(any_retention_cadence_gives_the_same_tables) \
-	X(a_rollup_is_exactly_additive) \
-	X(labels_that_may_still_come_keep_their_row) \
 	X(budget_and_lag_say_what_was_put) \
 	X(reports_print_text_and_json) \
 	X(reports_cannot_drive_a_terminal)
+#define STORE_RETAIN_TESTS(X) \
+	X(any_retention_cadence_gives_the_same_tables) \
+	X(a_rollup_is_exactly_additive) \
+	X(a_rollup_leaves_wider_windows_alone) \
+	X(labels_that_may_still_come_keep_their_row)
 /* clang-format on */
 
 #define STORE_TEST_DECLARE(name) void store_##name(void **state);
 STORE_ROW_TESTS(STORE_TEST_DECLARE)
 STORE_VIEW_TESTS(STORE_TEST_DECLARE)
+STORE_RETAIN_TESTS(STORE_TEST_DECLARE)
 
 #endif

@@ -125,7 +125,7 @@ ask 'SELECT text FROM alerts_open'
 show 'What drifted? (statistic: share of the alarm threshold used; evidence raises no alert)' '-header -column' \
 "SELECT stream, method, role, iif(statistic > 1000, '> 1000', round(statistic, 2)) AS statistic,
        round(effect, 2) AS effect, effect_unit AS unit, substr(since, 1, 10) AS since, promise, why
-FROM drift_now WHERE statistic >= 1 ORDER BY role DESC"
+FROM drift_now WHERE statistic >= 1 ORDER BY role DESC, drift_now.statistic DESC"
 
 show 'How did coverage go by month? (promised: 0.9)' '-header -column' \
 "SELECT substr(day, 1, 7) AS month, sum(n) AS labels, round(sum(n * coverage) / sum(n), 3) AS coverage,

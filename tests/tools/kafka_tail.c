@@ -4,7 +4,8 @@
  *   kafka_tail BROKERS GLOB STATE [follow]
  *
  * STATE holds "topic partition next anchor hash epoch" a line; it is read at the start, if it is there, and
- * written at the end. Ends when every partition is at its end; with `follow` when standard input ends. On
+ * written at the end. Ends when every partition is at its end; with `follow` some seconds after standard
+ * input has ended, too. On
  * standard output: a line for each event at once ("gap TOPIC/N FROM TO REASON", "new TOPIC/N FROM", "error
  * REASON TEXT") and for each partition at the end ("read TOPIC/N MESSAGES FIRST LAST HASH EPOCH").
  */
@@ -22,7 +23,7 @@
 #include "monitor/decode.h"
 #include "monitor/source.h"
 
-enum { PARTS_MAX = 64 };
+enum { PARTS_MAX = 64, LAST_S = 2 };
 
 struct part {
 	uint64_t messages, hash;
@@ -176,6 +177,7 @@ main(int argc, char **argv)
 		return 64;
 	}
 	bool follow = argc > 4;
+	time_t ended = 0;
 	snprintf(text, sizeof text,
 	         "database: none.db\nkafka: {brokers: \"%s\", group: driftd}\n"
 	         "topics: {records: [\"%s\"]}\nmodels: auto\n", argv[1], argv[2]);
@@ -193,12 +195,14 @@ main(int argc, char **argv)
 		tell(s);
 		if (any)
 			continue;
-		if (!follow && at_end(s))
+		if (!follow && at_end(s) && time(NULL) - ended > LAST_S)
 			break;
 		s->vtable->wait(s, 1000, follow ? 0 : -1);
 		refresh(s);
-		if (follow && standard_input_ended())
+		if (follow && standard_input_ended()) {
 			follow = false;
+			ended = time(NULL);
+		}
 	}
 	write_state(s, argv[3]);
 	s->vtable->close(s);
