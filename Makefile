@@ -44,18 +44,18 @@ TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 $B/driftd-tests: $(TEST) $(LIB)
-	$(LINK) -o $@ $^ -lcmocka $(LIBS)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ -lcmocka $(LIBS)
 $B/%: $B/tests/tools/%.o $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 tools: $(TOOL)
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
-	$(COMPILE) -MMD -MP -c -o $@ $<
+	@echo "  CC    $<"; $(COMPILE) -MMD -MP -c -o $@ $<
 $B/%.o: %.cc $B/flags
 	@mkdir -p $(@D)
-	$(COMPILEXX) -MMD -MP -c -o $@ $<
+	@echo "  CXX   $<"; $(COMPILEXX) -MMD -MP -c -o $@ $<
 $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing does not
 	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
 -include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o)
@@ -73,7 +73,7 @@ clean:  ## remove build/
 	rm -rf build
 
 lint:  ## layers, sizes, purity of detectors/, no machine paths
-	awk -f tests/tools/layers.awk $(SRC) $(SRCXX) $(wildcard config/*.h detectors/*.h storage/*.h monitor/*.h)
+	@awk -f tests/tools/layers.awk $(SRC) $(SRCXX) $(wildcard config/*.h detectors/*.h storage/*.h monitor/*.h)
 	@wc -l $(SRC) $(SRCXX) | awk '$$2 != "total" && $$1 > 550 { print $$2 ": " $$1 " lines"; bad = 1 } END { exit bad }'
 	@sh tests/tools/pure.sh $B
 	@! grep -rnE '/work/|/root/' --include='*.[ch]' --include='*.cc' --include='*.sh' --include='*.py' --include=README.md . \

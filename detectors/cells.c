@@ -155,7 +155,7 @@ cells_psi(const struct cells *c, const uint64_t *count, double *psi, double *nul
 	uint64_t now[CELLS_MAX] = { 0 };
 	struct distance_psi d;
 
-	*psi = *null95 = *sigma_shift = NAN;
+	*psi = *null95 = *sigma_shift = (double)NAN;
 	for (uint32_t i = 0; i < c->n; i++)
 		now[c->psi_of[i]] += count[i];
 	distance_psi(c->psi_count, now, c->psi_cells, &d);
@@ -177,7 +177,7 @@ cells_quantile(const struct cells *c, const uint64_t *count, double min, double 
 	for (uint32_t i = 0; i < c->n; i++)
 		n += (double)count[i];
 	if (n < 1)
-		return NAN;
+		return (double)NAN;
 	target = q * n;
 	for (uint32_t i = 0; i < c->n; i++) {
 		double here = (double)count[i], lower, upper;
@@ -214,7 +214,7 @@ gauge_effect(const struct gauge *g, const struct cells *c, struct effect *out)
 {
 	double n = (double)g->n, shift, spread, error;
 
-	*out = (struct effect){ NAN, NAN, NAN, 0, c->mean, NAN };
+	*out = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, c->mean, (double)NAN };
 	if (!g->n)
 		return;
 	shift = (g->rank / n - 0.5) * TWO_ROOT_PI;
@@ -233,7 +233,7 @@ gauge_rate_effect(const struct gauge *g, double reference_rate, uint32_t referen
 {
 	double n = (double)g->n, rate, error, sd;
 
-	*out = (struct effect){ NAN, NAN, NAN, 0, reference_rate, NAN };
+	*out = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, reference_rate, (double)NAN };
 	if (!g->n)
 		return;
 	rate = (double)g->hits / n;

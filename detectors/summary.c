@@ -12,8 +12,8 @@ void
 summary_clear(struct summary *s)
 {
 	memset(s, 0, offsetof(struct summary, recent));
-	s->min = INFINITY;
-	s->max = -INFINITY;
+	s->min = (double)INFINITY;
+	s->max = -(double)INFINITY;
 }
 
 static void

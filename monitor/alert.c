@@ -117,7 +117,7 @@ effect_of_change(const struct stream *s, struct effect *e, int64_t *started_ms)
 {
 	struct change ch = { 0 };
 
-	*e = (struct effect){ NAN, NAN, NAN, 0, NAN, NAN };
+	*e = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
 	if (!runner_change(s->test[TEST_PAGING].runner, &ch) || !ch.records)
 		return;
 	*e = (struct effect){ ch.effect, ch.low, ch.high, fabs(ch.effect), ch.old_value, ch.new_value };
@@ -184,7 +184,7 @@ later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t wat
 	n->started_ms = s->episode.started_ms;
 	n->effect = *effect;
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
-	n->statistic = NAN;
+	n->statistic = (double)NAN;
 	n->promise = s->dependent ? PROMISE_VOID_DEPENDENT : stream_promise(s);
 	n->method = s->test[TEST_PAGING].method;
 	s->dirty = true;
@@ -213,7 +213,7 @@ alert_over(struct stream *s, uint64_t sequence, int64_t watermark_ms, const stru
 void
 alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_ms, struct outbound *out)
 {
-	struct effect none = { NAN, NAN, NAN, 0, NAN, NAN };
+	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
 
 	s->episode.acknowledged = true;
 	later_news(s, NEWS_ACKNOWLEDGED, sequence, watermark_ms, &none, out);

@@ -166,7 +166,7 @@ run_path(struct trial *t, const struct delay_case *c, const double *threshold, s
 	t->detector->reset(t->self);
 	for (uint32_t at = 0; at < DELAY_RECORDS_MAX && left; at += CHUNK) {
 		draw(t, c, value, code);
-		t->detector->update(t->self, &column, 0, INFINITY, reading);
+		t->detector->update(t->self, &column, 0, (double)INFINITY, reading);
 		for (uint32_t r = 0; r < CHUNK; r++)
 			for (size_t i = 0; i < n; i++)
 				if (first[i] == DELAY_RECORDS_MAX && reading[r].statistic >= threshold[i]) {
@@ -200,7 +200,7 @@ delay_expected(const struct delay_case *c, const double *threshold, size_t n, do
 	}
 	for (size_t i = 0; i < n; i++)
 		if (2 * missed[i] > DELAY_PATHS || err)
-			records[i] = NAN;
+			records[i] = (double)NAN;
 	trial_finish(&t);
 	return err;
 }

@@ -72,8 +72,10 @@ on_error(rd_kafka_t *handle, int error, const char *text, void *opaque)
 {
 	struct scout *s = opaque;
 
-	(void)handle;
-	s->report.trouble(s->report.ctx, error, NULL, UINT32_MAX, text);
+	if (handle == s->consumer)
+		s->report.consumer_error(s->report.ctx, error, text);
+	else
+		s->report.trouble(s->report.ctx, error, NULL, UINT32_MAX, text);
 }
 
 static int

@@ -18,6 +18,8 @@ struct scout_report {
 	void (*news)(void *ctx);
 	/* From the scout's thread: trouble of the cluster as a whole; `partition` UINT32_MAX: of all. */
 	void (*trouble)(void *ctx, int error, const char *reason, uint32_t partition, const char *text);
+	/* From the thread that reads the consumer's queues: its error callback. */
+	void (*consumer_error)(void *ctx, int error, const char *text);
 	void *ctx;
 };
 

@@ -206,7 +206,7 @@ fill_class(struct labels *l, const struct record *r, struct journal_row *row)
 			known = false;
 	}
 	row->u.klass.set = set;
-	row->u.klass.top = NAN;
+	row->u.klass.top = (double)NAN;
 	if (r->has_set && known)
 		row->flags |= JOURNAL_SET;
 	else if (r->has_set)

@@ -93,7 +93,8 @@ void labels_arrived(struct labels *l, struct label_window *w, uint64_t number);
 void labels_mature(struct labels *l, int64_t watermark_ms);
 void labels_forget(struct labels *l); /* windows whose rows have left the journal */
 
-#define OUTCOME_NONE { 0, NAN, NAN, NAN, NAN, NAN, NAN, false, false, false }
+#define NOTHING ((double)NAN)
+#define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
 void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
                          struct outcome *o);

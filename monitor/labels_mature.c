@@ -44,7 +44,7 @@ coverage_streams(struct labels *l, struct version *v, bool interval, double leve
 		s->known_p0 = metric_p0_value(n_cal, 1 - level, 0.01, 1, c->coverage_tolerance);
 		s->known_level = level;
 		if (!(s->known_p0 > 0 && s->known_p0 < 1))
-			s->known_p0 = NAN;
+			s->known_p0 = (double)NAN;
 	}
 	if (s && !isnan(s->known_p0)) {
 		common->at_ms = common->watermark_ms;

@@ -35,8 +35,11 @@ void
 labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs, uint32_t class,
             struct outcome *o)
 {
-	/* a label that is none of the model's classes: wrong for the detectors, left out of the scores */
-	o->outside = l->probs && (class >= LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX);
+	/* A label that is none of the model's classes: wrong for the detectors, left out of the scores. Where
+	 * not even the predicted class has a place among the probabilities (an array without names, and no
+	 * `classes` in the configuration) the classes are not known. */
+	o->outside = l->probs && (class >= LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX) &&
+	             row->klass < LIMIT_CLASSES && l->class_prob[row->klass] != UINT16_MAX;
 	o->classes = row->flags & JOURNAL_CLASS && !o->outside;
 	o->correct = o->classes && row->klass == class;
 	if (row->flags & JOURNAL_CLASS && row->klass != class)
@@ -55,8 +58,9 @@ labels_judge_class(const struct labels *l, const struct journal_row *row, const 
 			squares += probs[k] * probs[k];
 		}
 		o->confidence = top;
-		o->brier = at < l->probs ? squares - 2 * p + 1 : squares;
-		o->nll = -log(fmax(p, 1e-12));
+		/* without the place of the label there is no score: NaN makes the window's sum unknown */
+		o->brier = at < l->probs ? squares - 2 * p + 1 : (double)NAN;
+		o->nll = at < l->probs ? -log(fmax(p, 1e-12)) : (double)NAN;
 	}
 }
 

@@ -1,5 +1,7 @@
-/* log.h -- one line an event on standard error: ts=... level=... event=... msg="...". Control bytes and
- * quotes are escaped; never a record's payload; repeated events are counted and told at most every ten seconds. */
+/* log.h -- one line an event on standard error: ts=... level=... event=... msg="...".
+ *
+ * Control bytes and quotes are escaped; never a record's payload; repeated events are counted and told at
+ * most every ten seconds. */
 #ifndef MONITOR_LOG_H
 #define MONITOR_LOG_H
 

@@ -168,6 +168,8 @@ struct stream *model_stream(struct model *m, struct rows *rows, enum stream_kind
 struct version *model_version(struct model *m, const char *text, size_t length);
 /* The watermark has passed a tick: windows that it has passed are closed, labels mature, rows expire. */
 void model_advance(struct model *m);
+/* The window of the next record: closes the last one where it is over. */
+void model_enter_window(struct model *m, int64_t ts);
 /* `expect` begins or ends where the watermark says so. */
 void model_expect(struct model *m);
 /* A clean end: the open window's rows are put as they stand; it stays open. */

@@ -97,7 +97,8 @@ put_news(struct pipeline *p, const struct news *n)
 
 	if (n->kind == NEWS_OVER || n->kind == NEWS_ACKNOWLEDGED) { /* the alert keeps how big it was */
 		row.severity = NULL;
-		row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = NAN;
+		row.effect = row.effect_low = row.effect_high = (double)NAN;
+		row.old_value = row.new_value = (double)NAN;
 	}
 	memcpy(row.alert_id, n->alert_id, sizeof row.alert_id);
 	memcpy(row.episode_id, n->episode_id, sizeof row.episode_id);
@@ -126,8 +127,9 @@ put_gap(struct pipeline *p, const struct gap_out *g)
 {
 	struct alert_row row = { .kind = "gap", .severity = "critical", .promise = "certified",
 		                 .promise_words = "outside the budget", .method = "offsets",
-		                 .state = "open", .statistic = NAN, .effect = NAN, .effect_low = NAN,
-		                 .effect_high = NAN, .old_value = NAN, .new_value = NAN,
+		                 .state = "open", .statistic = (double)NAN,
+		                 .effect = (double)NAN, .effect_low = (double)NAN,
+		                 .effect_high = (double)NAN, .old_value = (double)NAN, .new_value = (double)NAN,
 		                 .opened_ms = g->at_ms, .started_ms = g->at_ms, .updated_ms = g->at_ms,
 		                 .resolved_ms = INT64_MIN, .offset = g->from, .harm = "records were lost" };
 	char text[400], key[400];
@@ -148,7 +150,7 @@ put_gap(struct pipeline *p, const struct gap_out *g)
 	if (!err)
 		err = store_insert_alert(p->store, &row);
 	if (!err)
-		err = store_put_alert_event(p->store, row.alert_id, 1, "open", g->at_ms, NAN, NAN, text);
+		err = store_put_alert_event(p->store, row.alert_id, 1, "open", g->at_ms, (double)NAN, (double)NAN, text);
 	return err ? err : store_put_outbox(p->store, row.alert_id, "open", text);
 }
 

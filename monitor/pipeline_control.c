@@ -49,7 +49,7 @@ acknowledge(struct pipeline *p, struct stream *s)
 static void
 resolve(struct pipeline *p, struct stream *s)
 {
-	struct effect none = { NAN, NAN, NAN, 0, NAN, NAN };
+	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
 
 	alert_over(s, p->common.sequence, p->common.watermark_ms, &none, "command", &p->common.outbound);
 	stream_suspend(s, s->episode.expected);

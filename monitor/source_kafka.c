@@ -108,8 +108,13 @@ at_end(struct source_kafka *s, struct kafka_part *p)
 
 	if (p->stage != PART_RUNNING)
 		return false;
-	if (!rd_kafka_get_watermark_offsets(s->consumer, p->topic, p->number, &low, &high) && high >= 0)
-		p->high = high;
+	if (!rd_kafka_get_watermark_offsets(s->consumer, p->topic, p->number, &low, &high) && high >= 0) {
+		if (high < p->fetched_high) { /* logs do not shrink: truncated, or another topic */
+			kafka_lose(s, p);
+			return false;
+		}
+		p->high = p->fetched_high = high;
+	}
 	return p->end || p->next == p->high;
 }
 
@@ -141,8 +146,12 @@ take_batch(struct source_kafka *s, struct kafka_part *p, struct message *out, si
 		max = KAFKA_BATCH;
 	/* First the mark, then the look: what comes in between marks again. */
 	atomic_store(&p->ready, false);
+	s->taking = p;
 	got = rd_kafka_consume_batch_queue(p->queue, 0, s->batch, max);
+	s->taking = NULL;
 	s->batched = got > 0 ? (size_t)got : 0;
+	if (p->stage == PART_LOST) /* the error callback said so: which messages came after it is unknown */
+		return 0;
 	if (s->batched == max)
 		atomic_store(&p->ready, true);
 	for (size_t i = 0; i < s->batched && v != VOID; i++) {

@@ -46,6 +46,7 @@ struct kafka_part {
 	int64_t anchor;            /* last message delivered, -1 none ... */
 	uint64_t anchor_hash;      /* ... and its hash */
 	int64_t low, high;         /* watermarks when last seen, -1 unknown */
+	int64_t fetched_high;      /* high watermark of the last answer to a fetch, -1 unknown */
 	int64_t publish;           /* offset to publish, -1 none */
 	bool assigned;
 	bool end;                  /* all that exists was delivered */
@@ -74,6 +75,7 @@ struct source_kafka {
 	uint32_t parts, capacity;
 	rd_kafka_message_t *batch[KAFKA_BATCH];
 	size_t batched;
+	struct kafka_part *taking; /* whose queue is being read */
 	int64_t published_ms;
 	bool to_publish;
 	struct source_kafka_counts counts;
@@ -111,6 +113,11 @@ void kafka_place(struct source_kafka *s, struct kafka_part *p, int64_t low, int6
 void kafka_assign(struct source_kafka *s, const rd_kafka_topic_partition_list_t *list);
 /* The anchor is another message. */
 void kafka_recreated(struct source_kafka *s, struct kafka_part *p);
+/* The partition cannot be trusted where it is: it gives nothing until its watermarks and its anchor have
+ * been looked at. */
+void kafka_lose(struct source_kafka *s, struct kafka_part *p);
+/* The error callback of the consumer, in the thread that reads its queues. */
+void kafka_consumer_error(struct source_kafka *s, int code, const char *text);
 /* An error in the partition's queue. False: what follows in the queue is void. */
 bool kafka_part_error(struct source_kafka *s, struct kafka_part *p, const rd_kafka_message_t *m);
 /* Counts an error and tells of it, rate-limited. `reason` NULL: the name of `code`. Any thread. */

@@ -44,7 +44,7 @@ adopt(struct source_kafka *s)
 		p->index = s->parts;
 		p->topic = copy(scout_topic(s->scout, p->index, &p->number));
 		p->profile = decoder_profile(s->decoder, p->topic);
-		p->next = p->anchor = p->low = p->high = p->publish = -1;
+		p->next = p->anchor = p->low = p->high = p->fetched_high = p->publish = -1;
 		kafka_resume(s, p);
 		s->part[p->index] = p;
 	}
@@ -89,6 +89,7 @@ suspect_all(struct source_kafka *s)
 {
 	for (uint32_t i = 0; i < s->parts; i++) {
 		s->part[i]->suspect = true;
+		s->part[i]->end = false;
 		scout_want(s->scout, i);
 	}
 }
@@ -154,6 +155,12 @@ on_trouble(void *context, int error, const char *reason, uint32_t partition, con
 	kafka_trouble(context, error, reason, partition, text);
 }
 
+static void
+on_consumer_error(void *context, int error, const char *text)
+{
+	kafka_consumer_error(context, error, text);
+}
+
 static bool
 is_glob(const char *topic)
 {
@@ -206,7 +213,9 @@ source_kafka_open(struct source **out, const struct config *config, struct decod
                   const struct resume *resume, size_t resumes, struct diag *d)
 {
 	struct source_kafka *s = source_alloc(1, sizeof *s);
-	const struct scout_report report = { .news = on_news, .trouble = on_trouble, .ctx = s };
+	const struct scout_report report = {
+		.news = on_news, .trouble = on_trouble, .consumer_error = on_consumer_error, .ctx = s,
+	};
 	const char *bootstrap = config->kafka.brokers;
 	int err = 0;
 

@@ -73,6 +73,7 @@ kafka_place(struct source_kafka *s, struct kafka_part *p, int64_t low, int64_t h
 {
 	p->low = low;
 	p->high = high;
+	p->fetched_high = -1;
 	if (p->stage == PART_RUNNING && !p->suspect)
 		return;
 	p->suspect = p->corrupt = false;
@@ -229,18 +230,41 @@ kafka_trouble(struct source_kafka *s, int code, const char *reason, uint32_t par
 	kafka_wake(s);
 }
 
-/* The partition cannot be read on where it is: its watermarks decide. */
-static void
-lose(struct source_kafka *s, struct kafka_part *p)
+void
+kafka_lose(struct source_kafka *s, struct kafka_part *p)
 {
 	p->stage = PART_LOST;
 	p->end = false;
 	scout_want(s->scout, p->index);
 }
 
+static bool
+is_unknown(rd_kafka_resp_err_t err)
+{
+	return err == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+	       err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
+/* librdkafka 2.0.2 tells that a topic is gone by the error callback, while the partition's queue is read. The
+ * topic may come back as another one, and the client would just read on. */
+void
+kafka_consumer_error(struct source_kafka *s, int code, const char *text)
+{
+	struct kafka_part *p = s->taking;
+
+	kafka_trouble(s, code, NULL, p ? p->index : UINT32_MAX, text);
+	if (p && is_unknown((rd_kafka_resp_err_t)code))
+		kafka_lose(s, p);
+}
+
 bool
 kafka_part_error(struct source_kafka *s, struct kafka_part *p, const rd_kafka_message_t *m)
 {
+	if (is_unknown(m->err)) {
+		kafka_trouble(s, (int)m->err, NULL, p->index, rd_kafka_message_errstr(m));
+		kafka_lose(s, p);
+		return false;
+	}
 	switch (m->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
 		if (p->stage == PART_ANCHOR) {
@@ -255,13 +279,7 @@ kafka_part_error(struct source_kafka *s, struct kafka_part *p, const rd_kafka_me
 		return true;
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-		lose(s, p);
-		return false;
-	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-		kafka_trouble(s, (int)m->err, NULL, p->index, rd_kafka_message_errstr(m));
-		lose(s, p);
+		kafka_lose(s, p);
 		return false;
 	case RD_KAFKA_RESP_ERR__BAD_MSG:
 	case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:

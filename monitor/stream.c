@@ -89,7 +89,7 @@ stream_create(struct model *m, enum stream_kind kind, enum stream_type type, con
 	s->number = m->streams;
 	s->dirty = true;
 	s->learning = true;
-	s->baseline = s->known_p0 = NAN;
+	s->baseline = s->known_p0 = (double)NAN;
 	summary_clear(&s->summary);
 	if (type == STREAM_CATEGORICAL) {
 		s->code = must_calloc(ROWS_MAX, sizeof *s->code);

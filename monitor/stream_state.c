@@ -332,7 +332,7 @@ put_detector(struct stream *s, struct store *store, enum test_role role)
 		*(st.promise == PROMISE_CERTIFIED ? &row.spent : &row.spent_apart) += st.spent;
 		*(st.promise == PROMISE_CERTIFIED ? &row.alarms : &row.alarms_apart) = t->alarms;
 	}
-	row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = NAN;
+	row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = (double)NAN;
 	row.since_ms = INT64_MIN;
 	row.effect_unit = effect_unit(s);
 	if (runner_change(t->runner, &ch) && ch.records) {
@@ -374,7 +374,7 @@ stream_put(struct stream *s, struct store *store)
 		return 0;
 	err = stream_save_reference(s, store);
 	for (int role = 0; role < TEST_ROLES && !err; role++)
-		err = put_detector(s, store, role);
+		err = put_detector(s, store, (enum test_role)role);
 	if (err)
 		return err;
 	stream_save(s, &c);

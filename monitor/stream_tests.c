@@ -399,7 +399,7 @@ stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref
 void
 stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out)
 {
-	struct effect none = { NAN, NAN, NAN, 0, NAN, NAN };
+	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
 
 	if (s->episode.open)
 		alert_over(s, s->model->common->sequence, watermark_ms, &none, "rebaseline", out);

@@ -54,12 +54,12 @@ fill_row(struct stream *s, struct statistics_out *out)
 {
 	struct statistics_row *row = &out->row;
 	const struct summary *sum = &s->summary;
-	double q[5] = { NAN, NAN, NAN, NAN, NAN };
+	double q[5] = { (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN };
 
 	row->n = sum->n;
 	row->missing = sum->missing;
-	row->psi = row->psi_null95 = row->sigma_shift = NAN;
-	row->mean = row->sd = row->min = row->max = NAN;
+	row->psi = row->psi_null95 = row->sigma_shift = (double)NAN;
+	row->mean = row->sd = row->min = row->max = (double)NAN;
 	if (!s->code) {
 		row->mean = summary_mean(sum);
 		row->sd = summary_sd(sum);
@@ -81,7 +81,7 @@ fill_row(struct stream *s, struct statistics_out *out)
 	row->q50 = q[2];
 	row->q75 = q[3];
 	row->q95 = q[4];
-	row->statistic = NAN;
+	row->statistic = (double)NAN;
 	if (s->test[TEST_PAGING].runner) {
 		struct runner_status st;
 

@@ -5,7 +5,6 @@
  * are a histogram of seven knots: the merged quantiles are those of the n-weighted mixture of these
  * piecewise linear distributions. psi is not additive: NULL.
  */
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +80,23 @@ static double mixture_quantile(const struct merge *m, const double *knot, size_t
 	return knot[low - 1] + (knot[low] - knot[low - 1]) * (p - from) / (at - from);
 }
 
+/* All values are the same: so are the quantiles. */
+static bool is_constant(const struct merge *m, double out[QUANTILES])
+{
+	double low = INFINITY, high = -INFINITY;
+
+	for (size_t i = 0; i < m->parts; i++)
+		if (m->part[i].n) {
+			low = fmin(low, m->part[i].knot[0]);
+			high = fmax(high, m->part[i].knot[KNOTS - 1]);
+		}
+	if (low < high || low > high)
+		return false;
+	for (size_t q = 0; q < QUANTILES; q++)
+		out[q] = low;
+	return true;
+}
+
 static int merge_quantiles(const struct merge *m, double out[QUANTILES])
 {
 	double *knot;
@@ -92,6 +108,8 @@ static int merge_quantiles(const struct merge *m, double out[QUANTILES])
 		for (size_t k = 0; m->part[i].n && k < KNOTS; k++)
 			if (!isfinite(m->part[i].knot[k]))
 				return 0; /* categories, or a row without quantiles */
+	if (is_constant(m, out))
+		return 0;
 	knot = malloc((m->parts * KNOTS + 1) * sizeof *knot);
 	if (!knot)
 		return ERR_IO;
@@ -143,12 +161,14 @@ static int add_histogram(struct merge *m, const char *counts, bool is_first)
 
 	m->histograms = (is_first || m->histograms) && *counts == '[';
 	for (const char *at = counts; m->histograms && (*at == '[' || *at == ',');) {
-		char *end;
-		uint64_t n = strtoull(at + 1, &end, 10);
+		const char *digit = at + 1;
+		uint64_t n = 0;
 
-		if (end == at + 1)
+		for (; *digit >= '0' && *digit <= '9'; digit++)
+			n = 10 * n + (uint64_t)(*digit - '0');
+		if (digit == at + 1)
 			break; /* [] */
-		at = end;
+		at = digit;
 		if (cells == m->cells_size) {
 			size_t size = m->cells_size ? 2 * m->cells_size : 64;
 			uint64_t *grown = realloc(m->cell, size * sizeof *grown);
@@ -167,29 +187,45 @@ static int add_histogram(struct merge *m, const char *counts, bool is_first)
 	return 0;
 }
 
+char *store_histogram_text(const uint64_t *count, size_t cells)
+{
+	char *text = malloc(21 * cells + 3), *at = text;
+
+	if (!text)
+		return NULL;
+	*at++ = '[';
+	for (size_t i = 0; i < cells; i++) {
+		char digit[20];
+		size_t digits = 0;
+		uint64_t n = count[i];
+
+		do
+			digit[digits++] = (char)('0' + n % 10);
+		while (n /= 10);
+		while (digits)
+			*at++ = digit[--digits];
+		*at++ = ',';
+	}
+	memcpy(cells ? at - 1 : at, "]", 2);
+	return text;
+}
+
 /* The sum as a JSON array; *text NULL when there is none. */
 static int write_histogram(const struct merge *m, char **text)
 {
-	size_t at = 0, size = m->cells * 21 + 2;
-
 	*text = NULL;
 	if (!m->histograms)
 		return 0;
-	*text = malloc(size);
-	if (!*text)
-		return ERR_IO;
-	for (size_t i = 0; i < m->cells; i++)
-		at += (size_t)snprintf(*text + at, size - at, "%c%" PRIu64, i ? ',' : '[', m->cell[i]);
-	memcpy(*text + at, "]", 2);
-	return 0;
+	*text = store_histogram_text(m->cell, m->cells);
+	return *text ? 0 : ERR_IO;
 }
 
-int merge_add(struct merge *m, sqlite3_stmt *q)
+/* A new part at the end; *is_first: it is the first that may have values. NULL: out of memory. */
+static struct part *new_part(struct merge *m, bool *is_first)
 {
-	bool is_first = true;
-
-	for (size_t i = 0; i < m->parts; i++)
-		is_first = is_first && m->part[i].n == 0;
+	*is_first = true;
+	for (size_t i = 0; i < m->parts && *is_first; i++)
+		*is_first = m->part[i].n == 0;
 	if (m->parts == 0)
 		m->histograms = false;
 	if (m->parts == m->size) {
@@ -197,11 +233,42 @@ int merge_add(struct merge *m, sqlite3_stmt *q)
 		struct part *grown = realloc(m->part, size * sizeof *grown);
 
 		if (!grown)
-			return ERR_IO;
+			return NULL;
 		m->part = grown;
 		m->size = size;
 	}
-	struct part *p = &m->part[m->parts++];
+	return &m->part[m->parts++];
+}
+
+/* As the database gives it back: there is no -0 in a column. */
+static double plain(double x)
+{
+	return x + 0.0;
+}
+
+int merge_add_row(struct merge *m, const struct statistics_row *row)
+{
+	const double knot[KNOTS] = { row->min, row->q05, row->q25, row->q50, row->q75, row->q95, row->max };
+	bool is_first;
+	struct part *p = new_part(m, &is_first);
+
+	if (!p)
+		return ERR_IO;
+	*p = (struct part){ .n = row->n, .missing = row->missing, .mean = plain(row->mean),
+		            .sd = plain(row->sd), .sigma_shift = plain(row->sigma_shift),
+		            .statistic = plain(row->statistic) };
+	for (int k = 0; k < KNOTS; k++)
+		p->knot[k] = plain(knot[k]);
+	return p->n ? add_histogram(m, row->histogram ? row->histogram : "", is_first) : 0;
+}
+
+int merge_add(struct merge *m, sqlite3_stmt *q)
+{
+	bool is_first;
+	struct part *p = new_part(m, &is_first);
+
+	if (!p)
+		return ERR_IO;
 	p->n = (uint64_t)sqlite3_column_int64(q, 1);
 	p->missing = (uint64_t)sqlite3_column_int64(q, 2);
 	p->mean = store_column_real(q, 3);

@@ -23,6 +23,8 @@ struct merge { /* the rows of one stream and hour, or day */
 enum { MERGE_COUNT = 15 }; /* columns of it */
 /* Adds the row that the query stands on. ERR_IO: out of memory. */
 int merge_add(struct merge *m, sqlite3_stmt *q);
+/* Adds a row that is not in the database, as if it had been read from there. */
+int merge_add_row(struct merge *m, const struct statistics_row *row);
 /* The merge as a row of [start, start + width), to be freed with merge_free_row; empties m. */
 int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistics_row *row);
 void merge_free_row(struct statistics_row *row);

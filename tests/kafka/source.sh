@@ -8,7 +8,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 bin=${1:-$root/build/release}
 work=$(mktemp -d)
 passed=0 failed=0
-broker() { "$root/tests/kafka/broker.sh" "$1" "$work/broker"; }
+# (without the pipe of kafka_tail, which the broker would hold open)
+broker() { "$root/tests/kafka/broker.sh" "$1" "$work/broker" 9>&-; }
 tail_pid=
 trap 'broker kill; [ -z "$tail_pid" ] || kill "$tail_pid" 2> /dev/null; rm -rf "$work"' EXIT
 address=$(broker start) || exit 1

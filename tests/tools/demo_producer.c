@@ -8,7 +8,8 @@
  * partition and drops what is older, read or not, so no more than BACKLOG_MAX bytes are sent beyond what
  * DATABASE, the daemon's, says it has processed. Ends when it has processed everything.
  *
- * Exit status: 0; 1 the broker or the daemon does not answer; 64 usage; 66 a file is missing or not JSON Lines.
+ * Exit status: 0; 1 the broker or the daemon does not answer; 64 usage; 66 a file is missing or not JSON
+ * Lines.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -98,7 +99,7 @@ play_open(struct play *p, const char *path, const char *topic)
 
 /* -- what the daemon has processed -------------------------------------------------------------------- */
 
-/* The database is the daemon's public face: it is asked like any other reader would. It may still be empty. */
+/* As any other reader would ask. A topic has no row before the daemon's first commit. */
 static void
 ask_database(const char *path, struct play *p)
 {
@@ -106,8 +107,8 @@ ask_database(const char *path, struct play *p)
 		fail(EXIT_BROKER, path, sqlite3_errmsg(database));
 	if (!position) {
 		sqlite3_busy_timeout(database, 5000);
-		if (sqlite3_prepare_v2(database, "SELECT next_offset FROM lag WHERE topic = ?1", -1, &position,
-		                       NULL) != SQLITE_OK)
+		if (sqlite3_prepare_v2(database, "SELECT next_offset FROM lag WHERE topic = ?1", -1,
+		                       &position, NULL) != SQLITE_OK)
 			fail(EXIT_BROKER, path, sqlite3_errmsg(database));
 	}
 	sqlite3_bind_text(position, 1, p->topic, -1, SQLITE_STATIC);
@@ -235,7 +236,8 @@ main(int argc, char **argv)
 	double days_per_second = argc == 8 ? strtod(argv[3], NULL) : 0;
 
 	if (!(days_per_second > 0)) {
-		fputs("usage: demo_producer BROKERS DATABASE DAYS_PER_SECOND FILE TOPIC FILE TOPIC\n", stderr);
+		fputs("usage: demo_producer BROKERS DATABASE DAYS_PER_SECOND FILE TOPIC FILE TOPIC\n",
+		      stderr);
 		return EXIT_USAGE;
 	}
 	for (size_t i = 0; i < 2; i++)
