@@ -11,6 +11,7 @@
 #include "monitor/labels.h"
 #include "monitor/model.h"
 
+enum { DAY_MS = 86400000 };
 enum { STATE_VERSION = 1, REFS_OF_A_MODEL = 10000 /* room for their numbers */ };
 
 void
@@ -338,6 +339,9 @@ model_load(struct model *m, struct store *store, struct diag *d)
 			struct codec c = { .data = blob, .size = length };
 
 			err = stream_load(m->stream[i], &c, store, d);
+			/* the current or the last window, whatever its width */
+			if (m->window_serial)
+				m->stream[i]->put_until_ms = m->window_ms + DAY_MS;
 		}
 		free(blob);
 		blob = NULL;

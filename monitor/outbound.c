@@ -116,7 +116,7 @@ outbound_clear(struct outbound *o)
 		free(o->news[i].text);
 	}
 	for (size_t i = 0; i < o->statistics_count; i++)
-		free(o->statistics[i].histogram);
+		free((void *)(uintptr_t)o->statistics[i].row.histogram);
 	for (size_t i = 0; i < o->rejected_count; i++)
 		free(o->rejected[i].sample);
 	o->news_count = o->news_sorted = o->statistics_count = o->rejected_count = o->gaps = 0;

@@ -46,8 +46,8 @@ struct news {
 
 struct statistics_out {
 	struct stream *stream;
-	struct statistics_row row;  /* stream_id is filled at the commit */
-	char *histogram;            /* malloc()ed or NULL */
+	struct statistics_row row;  /* stream_id is filled at the commit; histogram malloc()ed or NULL */
+	bool open;                  /* of a window that goes on: a clean stop */
 };
 
 struct rejected_out {

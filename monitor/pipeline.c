@@ -382,6 +382,8 @@ take_record(struct pipeline *p, const struct record *r, int64_t watermark_ms)
 	m = pipeline_model(p, r->model);
 	if (m)
 		model_record(m, r);
+	if (p->common.outbound.statistics_count >= (p->roll_at ? p->roll_at : ROLL_ROWS))
+		pipeline_roll(p);
 }
 
 /* -- events of the source ----------------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ put_statistics(struct pipeline *p)
 		struct statistics_row row = o->statistics[i].row;
 
 		row.stream_id = o->statistics[i].stream->id;
-		row.histogram = o->statistics[i].histogram;
+		pipeline_note_put(&o->statistics[i]);
 		err = store_put_statistics(p->store, &row);
 	}
 	return err;
@@ -269,6 +269,7 @@ pipeline_commit(struct pipeline *p, struct diag *d)
 	alert_settle(&p->common, &p->common.outbound);
 	pipeline_run_commands(p);
 	alert_settle(&p->common, &p->common.outbound);
+	pipeline_roll(p);
 	err = store_begin(p->store, d);
 	if (err)
 		return err;

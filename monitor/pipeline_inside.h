@@ -7,6 +7,9 @@
 #include "monitor/record.h"
 #include "monitor/source.h"
 
+/* So many rows of statistics wait at least before they are rolled up between two commits. */
+enum { ROLL_ROWS = 16384 };
+
 /* How far a partition has been processed: what the `offsets` table will say. */
 struct position {
 	int64_t next, anchor;
@@ -43,6 +46,7 @@ struct pipeline {
 	uint64_t rejected[REJECT_COUNT], rejected_saved[REJECT_COUNT], rejected_total;
 	struct resume_list resume;
 	uint64_t commit_bytes;
+	size_t roll_at;             /* so many rows of statistics wait: roll them up */
 	bool dirty, stop;
 	int64_t *command_done;      /* executed, to be marked in the transaction */
 	char (*command_result)[160];
@@ -52,6 +56,9 @@ struct pipeline {
 
 struct model *pipeline_model(struct pipeline *p, uint32_t number);
 void pipeline_flush_held(struct pipeline *p);
+/* pipeline_roll.c: rows of statistics that wait and are old already become hours and days. */
+void pipeline_roll(struct pipeline *p);
+void pipeline_note_put(const struct statistics_out *o);
 /* pipeline_control.c: commands of people, executed between two transactions. */
 void pipeline_run_commands(struct pipeline *p);
 

@@ -11,7 +11,14 @@
 #include "monitor/pipeline_inside.h"
 #include "storage/store.h"
 
-enum { ROLL_ROWS = 16384 };
+void
+pipeline_note_put(const struct statistics_out *o)
+{
+	int64_t end = o->row.window_ms + o->row.width_ms - (o->row.width_ms > 0);
+
+	if (o->stream->put_until_ms < end)
+		o->stream->put_until_ms = end;
+}
 
 static void
 count_rows(struct outbound *o)
@@ -33,7 +40,7 @@ count_rows(struct outbound *o)
 	}
 }
 
-/* Rows of one stream, gathered in row[0..n); `owner` is any of them. Appends what becomes of them. */
+/* Rows of one stream, gathered in row[0..n). Appends what becomes of them. */
 static void
 roll_stream(struct pipeline *p, struct statistics_row *row, size_t n, struct stream *s, bool has_open,
             struct statistics_out *out, size_t *outs)
@@ -91,10 +98,10 @@ pipeline_roll(struct pipeline *p)
 			row[end - at] = sorted[end].row;
 			has_open = sorted[end].open;
 		}
-		/* behind an open window's row (a clean stop that could not commit) nothing is rolled up */
+		/* rows behind an open window's (a clean stop that could not commit) are apart from it */
 		roll_stream(p, row, end - at, s, has_open, o->statistics, &outs);
-		if (has_open && s->put_until_ms < row[0].window_ms)
-			s->put_until_ms = INT64_MAX;
+		if (has_open)
+			pipeline_note_put(&o->statistics[outs - 1]);
 	}
 	free(row);
 	free(sorted);

@@ -44,7 +44,16 @@ kafka_resume(struct source_kafka *s, struct kafka_part *p)
 	}
 }
 
-/* From the first message of a topic that is not the one that was read before. */
+void
+kafka_lose(struct source_kafka *s, struct kafka_part *p)
+{
+	p->stage = PART_LOST;
+	p->end = false;
+	scout_want(s->scout, p->index);
+}
+
+/* From the first message of a topic that is not the one that was read before. Its other partitions are new,
+ * too, which their offsets may not show. */
 static void
 begin_again(struct source_kafka *s, struct kafka_part *p)
 {
@@ -52,6 +61,12 @@ begin_again(struct source_kafka *s, struct kafka_part *p)
 	p->next = p->low;
 	p->anchor = -1;
 	p->epoch++;
+	for (uint32_t i = 0; i < s->parts; i++) {
+		struct kafka_part *other = s->part[i];
+		if (other->stage == PART_RUNNING && other->anchor >= 0 && other->epoch < p->epoch &&
+		    !strcmp(other->topic, p->topic))
+			kafka_lose(s, other);
+	}
 }
 
 /* The first position: told at once, so that it is stored even before a message is read. */
@@ -228,14 +243,6 @@ kafka_trouble(struct source_kafka *s, int code, const char *reason, uint32_t par
 	}
 	pthread_mutex_unlock(&s->lock);
 	kafka_wake(s);
-}
-
-void
-kafka_lose(struct source_kafka *s, struct kafka_part *p)
-{
-	p->stage = PART_LOST;
-	p->end = false;
-	scout_want(s->scout, p->index);
 }
 
 static bool

@@ -86,6 +86,7 @@ stream_create(struct model *m, enum stream_kind kind, enum stream_type type, con
 	s->name = stream_name(kind, field, field_length, version, version_length);
 	s->rng_stream = stream_hash(m, s->name);
 	s->first_ms = s->learn_from_ms = watermark_ms;
+	s->put_until_ms = INT64_MIN;
 	s->number = m->streams;
 	s->dirty = true;
 	s->learning = true;

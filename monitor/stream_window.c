@@ -35,20 +35,6 @@ quantiles_of_warm(const struct stream *s, double q[5])
 	}
 }
 
-static char *
-histogram_text(const struct stream *s)
-{
-	size_t size = 16 + s->cells->n * 21u, at = 0;
-	char *text = must_calloc(size, 1);
-
-	at += (size_t)snprintf(text, size, "[");
-	for (uint32_t i = 0; i < s->cells->n; i++)
-		at += (size_t)snprintf(text + at, size - at, "%s%llu", i ? "," : "",
-		                       (unsigned long long)s->summary.count[i]);
-	snprintf(text + at, size - at, "]");
-	return text;
-}
-
 static void
 fill_row(struct stream *s, struct statistics_out *out)
 {
@@ -72,7 +58,8 @@ fill_row(struct stream *s, struct statistics_out *out)
 		if (!s->code)
 			for (int i = 0; i < 5; i++)
 				q[i] = cells_quantile(s->cells, sum->count, sum->min, sum->max, level[i]);
-		out->histogram = histogram_text(s);
+		row->histogram = store_histogram_text(sum->count, s->cells->n);
+		must(row->histogram != NULL);
 	} else if (s->warm && sum->n) {
 		quantiles_of_warm(s, q);
 	}
@@ -100,6 +87,7 @@ stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, 
 		fill_row(s, o);
 		o->row.window_ms = window_ms;
 		o->row.width_ms = width_ms;
+		o->open = keep;
 		s->dirty = true;
 	}
 	if (keep)

@@ -272,6 +272,7 @@ void store_close(struct store *s)
 	if (s->lock >= 0)
 		close(s->lock);
 	store_identity_close(s);
+	free(s->recent);
 	free(s->scratch);
 	free(s->wal_path);
 	free(s->path);
@@ -298,6 +299,7 @@ int store_begin(struct store *s, struct diag *d)
 	s->in_transaction = true;
 	s->error = 0;
 	s->bytes_put = 0;
+	s->recents = 0;
 	store_identity_begin(s); /* a failure poisons, store_commit tells */
 	return 0;
 }
@@ -323,6 +325,8 @@ int store_commit(struct store *s, struct diag *d)
 	int err;
 
 	assert(s->in_transaction);
+	if (!s->error)
+		store_put_recent(s);
 	if (s->error) {
 		err = s->error;
 		if (d)

@@ -199,11 +199,41 @@ static int put_recent(struct store *s, uint32_t stream_id)
 	                 COUNT(value));
 }
 
+int store_put_recent(struct store *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->recents && !err; i++)
+		err = put_recent(s, s->recent[i]);
+	s->recents = 0;
+	return err;
+}
+
+/* label_recent looks back over many days, so it waits until all of them are there. */
+static int recent_is_due(struct store *s, uint32_t stream_id)
+{
+	for (size_t i = s->recents; i-- > 0;)
+		if (s->recent[i] == stream_id)
+			return 0;
+	if (s->recents == s->recents_size) {
+		size_t size = s->recents_size ? 2 * s->recents_size : 16;
+		uint32_t *grown = realloc(s->recent, size * sizeof *grown);
+		struct diag d;
+
+		if (!grown)
+			return store_poison(s, diag_set(&d, ERR_IO, "out of memory"), &d);
+		s->recent = grown;
+		s->recents_size = size;
+	}
+	s->recent[s->recents++] = stream_id;
+	return 0;
+}
+
 int store_put_label_row(struct store *s, const struct label_row *row)
 {
 	int err = put_row(s, row);
 
-	return err || row->width_ms < DAY_MS ? err : put_recent(s, row->stream_id);
+	return err || row->width_ms < DAY_MS ? err : recent_is_due(s, row->stream_id);
 }
 
 static void read_row(sqlite3_stmt *q, struct label_row *out)

@@ -84,6 +84,8 @@ struct store {
 	struct pending *pending;
 	size_t pendings, pendings_size;
 	uint32_t last_id[IDENTITIES];
+	uint32_t *recent;       /* streams whose days of labels were put: label_recent is due at the commit */
+	size_t recents, recents_size;
 	struct store_file database, wal;
 };
 
@@ -109,6 +111,9 @@ int store_seal(struct store *s, const void *bytes, size_t length, struct value *
 /* Checks a frame; *payload points into it. `name` says which row, for the sentence. */
 int store_unseal(const void *frame, size_t size, const uint8_t **payload, size_t *length,
                  const char *name, struct diag *d);
+
+/* store_history.c: label_recent of the streams in s->recent, once a transaction. */
+int store_put_recent(struct store *s);
 
 /* store_identity.c */
 int store_identity_open(struct store *s, struct diag *d);

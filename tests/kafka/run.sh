@@ -127,8 +127,12 @@ same no_gap 0 "$(sql 'SELECT count(*) FROM gaps')"
 lag=$(until_is 10 0 'SELECT sum(lag) FROM lag')
 same no_lag_is_left 0 "$lag"
 next=$(sql "SELECT next_offset FROM offsets WHERE topic = 'predictions' AND partition = 0")
-sleep 1
-same lag_tools_see_the_offsets "$next" "$(admin committed kafkatest predictions 0)"
+for _ in $(seq 40); do # they are published every few seconds
+	group=$(admin committed kafkatest predictions 0)
+	[ "$group" = "$next" ] && break
+	sleep 0.25
+done
+same lag_tools_see_the_offsets "$next" "$group"
 
 echo "-- commands to the running daemon"
 open=$(sql "SELECT alert_id FROM alerts WHERE state = 'open' ORDER BY opened_ms LIMIT 1")
