@@ -40,7 +40,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill demo bench lint install clean help FORCE
+.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill demo bench bench-labels lint install clean help FORCE
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -58,6 +58,8 @@ $B/%.o: %.cc $B/flags
 	@echo "  CXX   $<"; $(COMPILEXX) -MMD -MP -c -o $@ $<
 $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing does not
 	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
+$B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/floor.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
 -include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o)
 .SECONDARY:
 
@@ -95,3 +97,7 @@ test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Ja
 test-kill: $B/driftd tools  ## kill -9, KILLS=100 times: the database equals that of an undisturbed run
 	$(MAKE) MODE=broken all
 	python3 tests/kill/kill.py $B --kills $(KILLS) --broken $(BUILD)/broken $(if $(SEED),--seed $(SEED))
+bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay
+	@mkdir -p $B/bench && $B/bench_records $B/driftd $B/bench
+bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
+	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)

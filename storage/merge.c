@@ -83,7 +83,7 @@ static double mixture_quantile(const struct merge *m, const double *knot, size_t
 /* All values are the same: so are the quantiles. */
 static bool is_constant(const struct merge *m, double out[QUANTILES])
 {
-	double low = INFINITY, high = -INFINITY;
+	double low = (double)INFINITY, high = -(double)INFINITY;
 
 	for (size_t i = 0; i < m->parts; i++)
 		if (m->part[i].n) {
