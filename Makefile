@@ -40,7 +40,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill demo bench bench-labels lint install clean help FORCE
+.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -65,7 +65,7 @@ $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/flo
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
-	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts)
+	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-crash)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -101,3 +101,5 @@ bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statist
 	@mkdir -p $B/bench && $B/bench_records $B/driftd $B/bench
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
+test-crash: $B/driftd tools  ## a few kills against a mock broker: no Java, part of make test
+	python3 tests/kill/kill.py $B --mock --partitions 2 --kills 5 $(if $(SEED),--seed $(SEED))

@@ -187,9 +187,10 @@ int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms
 int store_retain(struct store *s, int64_t now_ms, int64_t keep_fine_ms, int64_t keep_hour_ms,
                  uint32_t rows_max);
 /* The same for rows of one stream, in order of time, that were never put: in row[0..*n), in place,
- * whole hours (days) that store_retain would roll up at now_ms become one row. Only such as begin after the hour (day)
- * of `after_ms`, up to where rows of the stream were put before (INT64_MIN: none), so that the tables end up
- * as if every row had been put. Histograms are malloc()ed. ERR_IO: out of memory. */
+ * whole hours (days) that store_retain would roll up at now_ms become one row. Only such as begin
+ * after the hour (day) of `after_ms`, up to where rows of the stream were put before (INT64_MIN:
+ * none), so that the tables end up as if every row had been put. Histograms are malloc()ed. ERR_IO:
+ * out of memory. */
 int store_roll_rows(struct statistics_row *row, size_t *n, int64_t now_ms, int64_t keep_fine_ms,
                     int64_t keep_hour_ms, int64_t after_ms);
 /* Counts as a histogram, malloc()ed; NULL: out of memory. */

@@ -38,6 +38,7 @@ import world  # noqa: E402
 NOT_COMPARED = {"runs", "outbox", "commands", "sqlite_sequence"}
 ROWS, ROWS_MOCK = 6000, 2500  # of the smaller set
 BROKEN_KILLS = 30
+MOCK_DELAY = "40"
 
 # Reading is slowed by librdkafka's own means: small answers, each as late as the broker may give it.
 SLOW = """
@@ -122,7 +123,7 @@ class MockBroker:
 
     def begin(self, topics):
         self.stop()
-        self.process = subprocess.Popen([self.program, *topics], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([self.program, MOCK_DELAY, *topics], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         self.address = self.process.stdout.readline().strip()
 
