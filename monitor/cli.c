@@ -11,7 +11,7 @@
 #include "monitor/commands.h"
 #include "monitor/text.h"
 
-/* -- arguments ---------------------------------------------------------------------------------------- */
+/* -- arguments --------------------------------------------------------------------------------- */
 
 static int
 usage_error(const struct cli *c, const char *help, const char *what, const char *sentence)
@@ -22,7 +22,8 @@ usage_error(const struct cli *c, const char *help, const char *what, const char 
 }
 
 static int
-unknown_option(const struct cli *c, const struct cli_option *option, const char *given, const char *help)
+unknown_option(const struct cli *c, const struct cli_option *option, const char *given,
+               const char *help)
 {
 	const struct cli_option *near = NULL;
 	unsigned best = 3;
@@ -123,7 +124,7 @@ cli_finish(const struct cli *c, int status)
 	return status;
 }
 
-/* -- output ------------------------------------------------------------------------------------------- */
+/* -- output ------------------------------------------------------------------------------------ */
 
 static const char *
 emphasis(FILE *out, const char *code)

@@ -1,7 +1,7 @@
 /* cli.h -- what people's commands share: arguments, messages, emphasis.
  *
- * Options and words may stand in any order; "--" ends the options; a value follows its option as the next
- * word or after "=". Messages go to standard error as "driftd COMMAND: sentence".
+ * Options and words may stand in any order; "--" ends the options; a value follows its option as
+ * the next word or after "=". Messages go to standard error as "driftd COMMAND: sentence".
  */
 #ifndef MONITOR_CLI_H
 #define MONITOR_CLI_H
@@ -25,8 +25,10 @@ struct cli {
 	size_t words;
 };
 
-/* 0; EXIT_USAGE after a message; -1 after --help, whose text is `help` (its first line is the usage). */
-int cli_parse(struct cli *c, int argc, char **argv, const struct cli_option *option, size_t words_min,
+/* 0; EXIT_USAGE after a message; -1 after --help, whose text is `help` (its first line is the
+ * usage). */
+int cli_parse(struct cli *c, int argc, char **argv, const struct cli_option *option,
+              size_t words_min,
               size_t words_max, const char *help);
 /* Prints the message and returns `status`. */
 int cli_fail(const struct cli *c, int status, const char *format, ...)

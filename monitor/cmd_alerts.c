@@ -10,14 +10,15 @@
 static const char help[] =
 	"usage: driftd alerts DB [ID] [--all] [--history] [--json]\n"
 	"\n"
-	"Lists open alerts, worst first, at most 20; with ID (or its beginning) tells one of them in full.\n"
+	"Lists open alerts, worst first, at most 20; with ID (or its beginning) tells one of them\n"
+	"in full.\n"
 	"\n"
 	"  --history  resolved ones too, latest first\n"
 	"  --all      every row, resolved ones too\n"
 	"  --json     a JSON array; with ID an object\n"
 	"\n"
-	"What next: driftd ack DB ID; driftd resolve DB ID; driftd rebaseline DB ID.\n"
-	"Exit status: 0; 64 ID is malformed or fits several, 65 not a database of ours, 66 there is no such\n"
+	"What next: driftd ack DB ID; driftd resolve DB ID; driftd rebaseline DB ID. Exit status:\n"
+	"0; 64 ID is malformed or fits several, 65 not a database of ours, 66 there is no such\n"
 	"alert or database, 74 it cannot be read, 78 it is newer.\n";
 
 int

@@ -1,6 +1,6 @@
-/* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the daemon
- * executes between two transactions. What can be checked
- * is checked here, so that a typing error is told at once. */
+/* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the
+ * daemon executes between two transactions. What can be checked is checked here, so that a typing
+ * error is told at once. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,39 +22,43 @@
 
 #define TIMES "T: epoch milliseconds (1700000000123) or RFC 3339 (2026-11-27T00:00:00Z).\n"
 #define COMMON                                                                                     \
-	"\nIt is executed at the daemon's next commit, about a second later, or when the daemon starts.\n" \
+	"\nIt is executed at the daemon's next commit, within about a second, or when it starts.\n"  \
 	"  --wait          wait up to 10 s for that and print the result\n"
 #define STATUSES                                                                                   \
-	"\nExit status: 0; 1 executed, but there was nothing to do; 64 usage, or DB does not hold what is\n" \
-	"named; 65 not a database of ours; 66 there is no database; 74 I/O error; 75 not executed within\n" \
-	"10 s (it stays in the queue); 78 the database is newer than this program.\n"
+	"\nExit status: 0; 1 executed, but nothing was to be done; 64 usage, or DB does not hold what\n" \
+	"is named; 65 not a database of ours; 66 there is no database; 74 I/O error; 75 not executed\n" \
+	"within 10 s (it stays in the queue); 78 the database is newer than this program.\n"
 
 static const char help_ack[] =
 	"usage: driftd ack DB ALERT [--note TEXT] [--wait]\n"
 	"\n"
-	"Marks an open alert as seen. It stays open and goes on being updated; nothing statistical changes.\n"
-	"ALERT: its id or a beginning that no other alert has (`driftd alerts DB`).\n"
+	"Marks an open alert as seen. It stays open and goes on being updated; nothing statistical\n"
+	"changes. ALERT: its id or a beginning that no other alert has (`driftd alerts DB`).\n"
 	"\n"
 	"  --note TEXT     kept with the command, for your colleagues\n" COMMON STATUSES;
 static const char help_resolve[] =
 	"usage: driftd resolve DB ALERT [--wait]\n"
 	"\n"
-	"Closes an alert; its stream is judged again against the same reference, so a change that lasts is found\n"
-	"again. If the new state is the normal one now: `driftd rebaseline DB ALERT`.\n" COMMON STATUSES;
+	"Closes an alert; its stream is judged again against the same reference, so a change that\n"
+	"lasts is found again. If the new state is the normal one now: `driftd rebaseline DB\n"
+	"ALERT`.\n" COMMON STATUSES;
 static const char help_rebaseline[] =
 	"usage: driftd rebaseline DB MODEL|ALERT [--records N | --from T --to T] [--wait]\n"
 	"\n"
-	"Closes the episode and learns the reference anew: of the alert's stream, or of all streams of a model.\n"
-	"Coverage against a stated level keeps its null: it is a promise, not a past.\n"
+	"Closes the episode and learns the reference anew: of the alert's stream, or of all streams\n"
+	"of a model. Coverage against a stated level keeps its null: it is a promise, not a past.\n"
 	"\n"
 	"  --records N     values of the new reference, 100 to 100000000; default: as configured\n"
 	"  --from T --to T the reference is that span of the topic instead of what comes from now on\n"
-	"  " TIMES COMMON STATUSES;
+	"  " TIMES
+	"In this version the daemon keeps both with the command, but always learns from the next\n"
+	"record on, as many values as are configured.\n" COMMON STATUSES;
 static const char help_expect[] =
 	"usage: driftd expect DB MODEL --from T --to T --reason TEXT [--streams GLOB] [--wait]\n"
 	"\n"
-	"Announces a span of event time (a sale, a holiday) in which nothing of the model is judged: evidence is\n"
-	"kept, nothing is delivered, no budget is spent. The last announcement of a model counts.\n"
+	"Announces a span of event time (a sale, a holiday) in which nothing of the model is\n"
+	"judged: evidence is kept, nothing is delivered, no budget is spent. The last announcement\n"
+	"of a model counts.\n"
 	"\n"
 	"  --from T --to T the span, in event time; --to is the first instant after it\n"
 	"  --reason TEXT   for your colleagues\n"
@@ -81,7 +85,7 @@ struct command {
 	int (*prepare)(struct control *c, FILE *arguments);
 };
 
-/* -- arguments ---------------------------------------------------------------------------------------- */
+/* -- arguments --------------------------------------------------------------------------------- */
 
 /* "name":text, when it was given. */
 static void
@@ -136,7 +140,8 @@ prepare_ack(struct control *c, FILE *arguments)
 	if (c->note && strlen(c->note) > NOTE_BYTES_MAX)
 		return cli_fail(&c->cli, EXIT_USAGE, "the note has more than %d bytes", NOTE_BYTES_MAX);
 	put_text(arguments, &any, "note", c->note);
-	snprintf(c->effect, sizeof c->effect, "alert %.8s is acknowledged: it stays open until the change is "
+	snprintf(c->effect, sizeof c->effect,
+	         "alert %.8s is acknowledged: it stays open until the change is "
 	         "over or `driftd resolve`", c->target.id);
 	return 0;
 }
@@ -145,7 +150,8 @@ static int
 prepare_resolve(struct control *c, FILE *arguments)
 {
 	(void)arguments;
-	snprintf(c->effect, sizeof c->effect, "alert %.8s is resolved and its stream is judged again against "
+	snprintf(c->effect, sizeof c->effect,
+	         "alert %.8s is resolved and its stream is judged again against "
 	         "the same reference", c->target.id);
 	return 0;
 }
@@ -165,21 +171,21 @@ prepare_rebaseline(struct control *c, FILE *arguments)
 
 	if (c->records && (c->from || c->to))
 		return cli_fail(&c->cli, EXIT_USAGE, "--records and --from/--to exclude each other");
-	snprintf(c->effect, sizeof c->effect, "%s %s: episode closed, reference learned anew", whose,
+	snprintf(c->effect, sizeof c->effect,
+	         "%s %s: episode closed, reference learned anew from the next record on", whose,
 	         c->target.shown);
 	if (c->records) {
 		if (option_set(row, &records, c->records, &d))
 			return cli_fail(&c->cli, EXIT_USAGE, "%s", d.text);
 		fprintf(arguments, "\"records\":%u", records);
-		snprintf(c->effect, sizeof c->effect, "%s %s: episode closed, reference learned anew from "
-		         "%u values", whose, c->target.shown, records);
 	} else if (c->from || c->to) {
 		if ((status = span(c, &from, &to)))
 			return status;
 		fprintf(arguments, "\"from_ms\":%lld,\"to_ms\":%lld", (long long)from, (long long)to);
-		snprintf(c->effect, sizeof c->effect, "%s %s: episode closed, reference learned anew from "
-		         "that span", whose, c->target.shown);
 	}
+	if (c->records || c->from || c->to)
+		fprintf(stderr, "%swarning: in this version --records and --from/--to are kept with the command,"
+		        " not executed%s\n", cli_warn(stderr), cli_plain(stderr));
 	return 0;
 }
 
@@ -205,7 +211,8 @@ prepare_expect(struct control *c, FILE *arguments)
 		snprintf(c->effect, sizeof c->effect, "model %s: streams like %.63s are not judged from %.40s to "
 		         "%.40s of event time", c->target.shown, c->streams, c->from, c->to);
 	else
-		snprintf(c->effect, sizeof c->effect, "model %s: no stream is judged from %.40s to %.40s of event "
+		snprintf(c->effect, sizeof c->effect,
+		         "model %s: no stream is judged from %.40s to %.40s of event "
 		         "time", c->target.shown, c->from, c->to);
 	return 0;
 }
@@ -217,9 +224,10 @@ static const struct command commands[] = {
 	{ "expect", help_expect, CONTROL_MODEL, prepare_expect },
 };
 
-/* -- execution ---------------------------------------------------------------------------------------- */
+/* -- execution --------------------------------------------------------------------------------- */
 
-/* The command that was just inserted; its result once it is there. 1 executed, 0 not yet, else an error. */
+/* The command that was just inserted; its result once it is there. 1 executed, 0 not yet, else an
+ * error. */
 static int
 look(const struct control *c, sqlite3 *db, int64_t created_ms, char *result, size_t size)
 {
@@ -303,7 +311,7 @@ insert(const struct control *c)
 	if (pid)
 		printf("Executed at the daemon's next commit (pid %ld, within about a second).\n", pid);
 	else
-		puts("Executed at the daemon's next commit; no daemon seems to run on it now: `driftd run CONFIG`.");
+		puts("Executed at the daemon's next commit; none seems to run on it now: `driftd run CONFIG`.");
 	fflush(stdout);
 	return c->wait ? wait_for_result(c, now) : EXIT_FINE;
 }
@@ -334,7 +342,8 @@ control(struct control *c, const struct command *command)
 	c->path = c->cli.word[0];
 	err = store_open_reader(&db, c->path, &d);
 	if (err == ERR_MISSING)
-		return cli_fail(&c->cli, exit_status(err), "%s; `driftd check CONFIG` prints where it is", d.text);
+		return cli_fail(&c->cli, exit_status(err), "%s; `driftd check CONFIG` prints where it is",
+		                d.text);
 	if (err)
 		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
 	err = control_find(db, c->path, c->cli.word[1], command->wanted, &c->target, &d);

@@ -10,12 +10,14 @@
 static const char help[] =
 	"usage: driftd status DB [--json]\n"
 	"\n"
-	"Records, lag, models, budget, open alerts and streams whose promise is void: one snapshot, read beside\n"
-	"a running daemon or without one. The same and more with sqlite3: views drift_now, budget, alerts_open.\n"
+	"Records, lag, models, budget, open alerts and streams whose promise is void: one snapshot,\n"
+	"read beside a running daemon or without one. The same and more with sqlite3: views\n"
+	"drift_now, budget, alerts_open.\n"
 	"\n"
 	"  --json    one JSON object\n"
 	"\n"
-	"Exit status: 0; 65 not a database of ours, 66 there is none, 74 it cannot be read, 78 it is newer.\n";
+	"Exit status: 0; 65 not a database of ours, 66 there is none, 74 it cannot be read, 78 it\n"
+	"is newer.\n";
 
 int
 cmd_status(int argc, char **argv)

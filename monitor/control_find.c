@@ -24,7 +24,8 @@ struct candidates {
 static int
 read_error(sqlite3 *db, struct diag *d)
 {
-	return diag_set(d, ERR_IO, "cannot read %s: %s", sqlite3_db_filename(db, "main"), sqlite3_errmsg(db));
+	return diag_set(d, ERR_IO, "cannot read %s: %s", sqlite3_db_filename(db, "main"),
+	                sqlite3_errmsg(db));
 }
 
 static int
@@ -56,7 +57,8 @@ find_models(sqlite3 *db, const char *given, struct candidates *c, struct diag *d
 	int step;
 
 	/* The exact name comes first. Names with NULs cannot be given on a command line. */
-	if (sqlite3_prepare_v2(db, "SELECT name, name = ?1 FROM models WHERE substr(name, 1, length(?1)) = ?1"
+	if (sqlite3_prepare_v2(db,
+	                       "SELECT name, name = ?1 FROM models WHERE substr(name, 1, length(?1)) = ?1"
 	                       " AND instr(name, char(0)) = 0 ORDER BY name = ?1 DESC LIMIT 2", -1, &q,
 	                       NULL) != SQLITE_OK)
 		return read_error(db, d);
@@ -102,7 +104,8 @@ no_such_model(sqlite3 *db, const char *path, const char *given, struct diag *d)
 		                path);
 	if (near[0])
 		return diag_set(d, ERR_INVALID, "no model is called %.80s (did you mean %s?)", given, near);
-	return diag_set(d, ERR_INVALID, "no model is called %.80s; `driftd status %s` lists them", given, path);
+	return diag_set(d, ERR_INVALID, "no model is called %.80s; `driftd status %s` lists them", given,
+	                path);
 }
 
 static int
@@ -117,7 +120,8 @@ judge(sqlite3 *db, const char *path, const char *given, enum control_wanted want
 		return diag_set(d, ERR_INVALID, "%.80s is the beginning of several %s: give more of it", given,
 		                !c->models ? "alerts" : !c->alerts ? "models" : "alerts and models");
 	if (c->alerts == 1 && strcmp(c->state, "resolved") == 0)
-		return diag_set(d, ERR_INVALID, "alert %.8s is resolved already; `driftd alerts %s` lists the open "
+		return diag_set(d, ERR_INVALID,
+		                "alert %.8s is resolved already; `driftd alerts %s` lists the open "
 		                "ones", c->id, path);
 	if (c->alerts + c->models == 1)
 		return 0;

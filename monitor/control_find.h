@@ -16,9 +16,10 @@ struct control_target {
 	char shown[72]; /* for messages: beginning of the id, or the name without control characters */
 };
 
-/* A model's full name comes first, then beginnings. Alerts must not be resolved. ERR_INVALID with a sentence
- * that says what to do next; ERR_IO. */
-int control_find(struct sqlite3 *db, const char *path, const char *given, enum control_wanted wanted,
+/* A model's full name comes first, then beginnings. Alerts must not be resolved. ERR_INVALID with
+ * a sentence that says what to do next; ERR_IO. */
+int control_find(struct sqlite3 *db, const char *path, const char *given,
+                 enum control_wanted wanted,
                  struct control_target *out, struct diag *d);
 void control_target_finish(struct control_target *t); /* a zeroed one is fine */
 

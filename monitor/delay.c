@@ -7,7 +7,6 @@
 
 #include "config/diag.h"
 #include "config/option.h"
-#include "detectors/codec.h"
 #include "detectors/detector.h"
 #include "detectors/reference.h"
 #include "detectors/rng.h"
@@ -16,6 +15,7 @@
 enum {
 	CHUNK = 64,
 	CATEGORIES = 5,
+	HOPELESS_PATHS = 3, /* when they all miss the lowest threshold, so will most */
 	SEED = 1, /* of the simulation; the seed of the configuration has nothing to do with it */
 };
 
@@ -151,80 +151,64 @@ draw(struct trial *t, const struct delay_case *c, double value[CHUNK], uint32_t 
 	}
 }
 
-/* One path: the record at which each threshold is first reached; DELAY_RECORDS_MAX: not at all. */
+/* One path: the record at which each threshold is first reached, DELAY_RECORDS_MAX: not at all.
+ * Thresholds are in rising order, so they are reached in that order. */
 static void
-run_path(struct trial *t, const struct delay_case *c, const double *threshold, size_t n, double *first)
+run_path(struct trial *t, const struct delay_case *c, double first[DELAY_GRID])
 {
 	struct reading reading[CHUNK];
-	double value[CHUNK];
-	uint32_t code[CHUNK];
+	double value[CHUNK], threshold = 1e3;
+	uint32_t code[CHUNK], next = 0;
 	struct column column = { .n = CHUNK, .width = 1, .value = t->code ? NULL : value, .code = code };
-	size_t left = n;
 
-	for (size_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < DELAY_GRID; i++)
 		first[i] = DELAY_RECORDS_MAX;
 	t->detector->reset(t->self);
-	for (uint32_t at = 0; at < DELAY_RECORDS_MAX && left; at += CHUNK) {
+	for (uint32_t at = 0; at < DELAY_RECORDS_MAX && next < DELAY_GRID; at += CHUNK) {
 		draw(t, c, value, code);
 		t->detector->update(t->self, &column, 0, (double)INFINITY, reading);
 		for (uint32_t r = 0; r < CHUNK; r++)
-			for (size_t i = 0; i < n; i++)
-				if (first[i] == DELAY_RECORDS_MAX && reading[r].statistic >= threshold[i]) {
-					first[i] = at + r + 1;
-					left--;
-				}
+			for (; next < DELAY_GRID && reading[r].statistic >= threshold; threshold *= 10)
+				first[next++] = at + r + 1;
 	}
 }
 
 int
-delay_expected(const struct delay_case *c, const double *threshold, size_t n, double *records,
-               struct diag *d)
+delay_fill(struct delay_table *table, const struct delay_case *c, struct diag *d)
 {
-	double first[DELAY_THRESHOLDS_MAX];
-	uint32_t missed[DELAY_THRESHOLDS_MAX] = { 0 };
+	uint32_t missed[DELAY_GRID] = { 0 };
+	double first[DELAY_GRID];
 	struct trial t;
 	int err = trial_init(&t, c, d);
 
-	for (size_t i = 0; i < n; i++)
-		records[i] = 0;
+	*table = (struct delay_table){ .of = *c };
 	for (uint32_t path = 0; !err && path < DELAY_PATHS; path++) {
-		run_path(&t, c, threshold, n, first);
-		for (size_t i = 0; i < n; i++) {
-			records[i] += first[i] / DELAY_PATHS;
-			missed[i] += first[i] == DELAY_RECORDS_MAX;
+		run_path(&t, c, first);
+		for (uint32_t i = 0; i < DELAY_GRID; i++) {
+			table->records[i] += first[i] / DELAY_PATHS;
+			missed[i] += first[i] >= DELAY_RECORDS_MAX;
 		}
-		if (path == 1 && missed[0] == 2 && n == 1) /* most would be missed: not worth the rest */
-			missed[0] = DELAY_PATHS;
-		if (n == 1 && missed[0] == DELAY_PATHS)
+		if (path == HOPELESS_PATHS - 1 && missed[0] == HOPELESS_PATHS) {
+			for (uint32_t i = 0; i < DELAY_GRID; i++)
+				missed[i] = DELAY_PATHS;
 			break;
+		}
 	}
-	for (size_t i = 0; i < n; i++)
-		if (2 * missed[i] > DELAY_PATHS || err)
-			records[i] = (double)NAN;
+	for (uint32_t i = 0; i < DELAY_GRID; i++)
+		if (2 * missed[i] > DELAY_PATHS)
+			table->records[i] = (double)NAN;
 	trial_finish(&t);
 	return err;
 }
 
-int
-delay_detector_bytes(const struct delay_case *c, size_t *memory, size_t *state, struct diag *d)
+double
+delay_at(const struct delay_table *t, double threshold)
 {
-	struct codec measure = { .measure = true };
-	struct trial t;
-	int err = trial_init(&t, c, d);
+	double at = log10(threshold) - 3, records;
+	int low = at < 0 ? 0 : at >= DELAY_GRID - 2 ? DELAY_GRID - 2 : (int)at;
 
-	*memory = *state = 0;
-	if (!err) {
-		void *own = calloc(1, t.detector->options_size + 1);
-
-		if (own) {
-			option_defaults(t.detector->options, own);
-			*memory = t.detector->bytes(own, t.ref.n ? &t.ref : NULL, 1);
-			option_finish(t.detector->options, own);
-		}
-		free(own);
-		t.detector->save(t.self, &measure);
-		*state = measure.at;
-	}
-	trial_finish(&t);
-	return err;
+	if (!(threshold > 0))
+		return (double)NAN;
+	records = t->records[low] + (at - low) * (t->records[low + 1] - t->records[low]);
+	return records < 1 ? 1 : records;
 }

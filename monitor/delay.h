@@ -1,9 +1,11 @@
-/* delay.h -- how long a change of a given size takes to be found: the product's own tests, run on made-up
- * records.
+/* delay.h -- how long a change of a given size takes to be found: the product's own tests, run on
+ * made-up records.
  *
- * The mean number of used records from the change to the alarm, over DELAY_PATHS paths that begin with the
- * change and no evidence. Approximate: the reference is an ideal one (quantiles of the law) without wander
- * from day to day, records are independent, and a real stream's tolerance may be wider. Repeatable.
+ * The mean number of used records from the change to the alarm, over DELAY_PATHS paths that begin
+ * with the change and no evidence. Approximate: the reference is an ideal one (quantiles of the
+ * law) without wander from day to day, records are independent, and a real stream's tolerance may be
+ * wider. Against measured delays (random references, evidence from 1000 earlier records) it is
+ * within 20 %, for known rates up to 35 % too long. Repeatable.
  */
 #ifndef MONITOR_DELAY_H
 #define MONITOR_DELAY_H
@@ -17,7 +19,7 @@ enum {
 	DELAY_PATHS = 40,
 	DELAY_RECORDS_MAX = 50000,   /* longer is told as "more than" */
 	DELAY_REFERENCE_MAX = 20000, /* larger references hardly change a delay */
-	DELAY_THRESHOLDS_MAX = 8,
+	DELAY_GRID = 10,             /* thresholds 1e3, 1e4 .. 1e12 */
 };
 
 enum delay_kind {
@@ -35,10 +37,13 @@ struct delay_case {
 	uint32_t reference;  /* values in it */
 };
 
-/* records[i] for threshold[i] = 1 / g: NaN is more than DELAY_RECORDS_MAX on most paths. */
-int delay_expected(const struct delay_case *c, const double *threshold, size_t n, double *records,
-                   struct diag *d);
-/* Bytes in memory and in the database of the test that the case is about. */
-int delay_detector_bytes(const struct delay_case *c, size_t *memory, size_t *state, struct diag *d);
+/* records[i] is at the threshold 10^(3 + i); NaN: more than DELAY_RECORDS_MAX on most paths. */
+struct delay_table {
+	struct delay_case of;
+	double records[DELAY_GRID];
+};
+int delay_fill(struct delay_table *t, const struct delay_case *c, struct diag *d);
+/* The delay at threshold 1 / g, linear in its logarithm, also beyond the grid; at least 1. */
+double delay_at(const struct delay_table *t, double threshold);
 
 #endif

@@ -1,7 +1,8 @@
-/* inflate.h -- bytes of a file, gunzipped when the file is gzip (by content, any number of members).
+/* inflate.h -- bytes of a file, gunzipped when the file is gzip (by content, any number of
+ * members).
  *
- * zlib's inflate rather than its gz* functions: those block on a pipe, take a cut-off stream for an end on
- * some paths, and do not tell a rewound pipe from a file.
+ * zlib's inflate rather than its gz* functions: those block on a pipe, take a cut-off stream for
+ * an end on some paths, and do not tell a rewound pipe from a file.
  */
 #ifndef MONITOR_INFLATE_H
 #define MONITOR_INFLATE_H
@@ -30,7 +31,8 @@ struct inflate {
 /* "-" is standard input. ERR_MISSING: no such file. */
 int inflate_open(struct inflate *f, const char *path, struct diag *d);
 enum { INFLATE_AGAIN = -2 };
-/* Bytes read (> 0), 0 at the end, INFLATE_AGAIN when a stream has nothing now, -1 with *error set. */
+/* Bytes read (> 0), 0 at the end, INFLATE_AGAIN when a stream has nothing now, -1 with *error
+ * set. */
 ssize_t inflate_read(struct inflate *f, void *out, size_t size, const char **error);
 /* To the first byte. 0, or -1 for a stream. */
 int inflate_rewind(struct inflate *f);

@@ -10,8 +10,8 @@ struct diag;
 struct kafka_config;
 struct rd_kafka_conf_s;
 
-/* *out is for rd_kafka_new, which takes it over (or rd_kafka_conf_destroy). `partitions`: how many share
- * the memory for fetched messages; 0 = not known yet. */
+/* *out is for rd_kafka_new, which takes it over (or rd_kafka_conf_destroy). `partitions`: how many
+ * share the memory for fetched messages; 0 = not known yet. */
 int kafka_conf_create(struct rd_kafka_conf_s **out, const struct kafka_config *config,
                       const char *bootstrap, uint32_t partitions, struct diag *d);
 

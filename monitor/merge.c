@@ -44,7 +44,7 @@ struct merge {
 	struct message batch[BATCH];
 };
 
-/* -- tournament ------------------------------------------------------------------------------------ */
+/* -- tournament -------------------------------------------------------------------------------- */
 
 static inline uint32_t
 winner(const struct merge *m, uint32_t a, uint32_t b)
@@ -82,7 +82,7 @@ enter(struct merge *m, uint32_t lane)
 	play(m, lane);
 }
 
-/* -- lanes ----------------------------------------------------------------------------------------- */
+/* -- lanes ------------------------------------------------------------------------------------- */
 
 static void
 block(struct merge *m, uint32_t lane)
@@ -248,7 +248,7 @@ adopt(struct merge *m)
 	return m->lanes < n ? ERR_IO : 0;
 }
 
-/* -- interface ------------------------------------------------------------------------------------- */
+/* -- interface --------------------------------------------------------------------------------- */
 
 int
 merge_create(struct merge **out, struct source *source, struct decoder *decoder, int64_t stall_ms,

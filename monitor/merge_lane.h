@@ -1,7 +1,8 @@
-/* merge_lane.h -- one partition inside the merge: a ring of decoded records with a window at its head.
+/* merge_lane.h -- one partition inside the merge: a ring of decoded records with a window at its
+ * head.
  *
- * The first `seen` records are the window. Its minimum is the front of a queue of candidates with rising
- * ts (a sliding-window minimum: every record enters and leaves once).
+ * The first `seen` records are the window. Its minimum is the front of a queue of candidates with
+ * rising ts (a sliding-window minimum: every record enters and leaves once).
  */
 #ifndef MONITOR_MERGE_LANE_H
 #define MONITOR_MERGE_LANE_H

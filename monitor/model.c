@@ -303,6 +303,7 @@ open_window(struct model *m, int64_t window_ms)
 	m->window_serial++;
 	m->dirty = true;
 	if (m->labels) {
+		model_flush(m); /* alerts of labels that matured since the last window tell its harm */
 		labels_harm(m->labels, m->harm, sizeof m->harm);
 		labels_window(m->labels, window_ms, m->config->windows.width_ms, m->window_serial);
 	}

@@ -15,10 +15,10 @@
 static bool
 targets(const struct stream *s, const char *target)
 {
-	return s->episode.open && target[0] && !strncmp(s->episode.alert_id, target, strlen(target));
+	return s->episode.open && !strcmp(s->episode.alert_id, target);
 }
 
-/* Calls act for every stream that the target means: an open alert (or its beginning), or a model. */
+/* Calls act for every stream that the target means: an open alert by its whole id, or a model. */
 static uint32_t
 each_target(struct pipeline *p, const char *target, bool models,
             void (*act)(struct pipeline *, struct stream *))

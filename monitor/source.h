@@ -1,9 +1,9 @@
 /* source.h -- where messages come from: a real broker, the embedded one, or files.
  *
- * A source has partitions (topic, number), each an ordered sequence of messages. The merge asks for the
- * messages of one partition at a time; the source never reorders, never skips silently, never pauses or
- * seeks while running, and holds a bounded number of bytes. Three implementations: source_kafka.c (with
- * embedded.c for librdkafka's mock cluster) and source_file.c.
+ * A source has partitions (topic, number), each an ordered sequence of messages. The merge asks
+ * for the messages of one partition at a time; the source never reorders, never skips silently,
+ * never pauses or seeks while running, and holds a bounded number of bytes. Three implementations:
+ * source_kafka.c (with embedded.c for librdkafka's mock cluster) and source_file.c.
  */
 #ifndef MONITOR_SOURCE_H
 #define MONITOR_SOURCE_H
@@ -33,8 +33,8 @@ message_hash(const struct message *m)
 	return XXH64(m->value ? m->value : (const uint8_t *)"", m->value_length, key);
 }
 
-/* Facts that the pipeline records and alerts on; delivered in order through source_event. A gap may be
- * reported while the merge still holds records before it. */
+/* Facts that the pipeline records and alerts on; delivered in order through source_event. A gap
+ * may be reported while the merge still holds records before it. */
 enum source_event_kind {
 	SOURCE_GAP,        /* [from, to) can never be read: retention, truncation, recreated, corrupt.
 	                    * Reading goes on at `to`, which is below `from` after a truncation or in a
@@ -86,8 +86,9 @@ struct source {
 	const struct source_vtable *vtable;
 };
 
-/* A broker (or `brokers: embedded`): forced properties, metadata, watermarks, anchors (decision 4 and 5 of
- * the Kafka notes), assign(). Topics that do not exist yet are waited for. `decoder` gives profiles. */
+/* A broker (or `brokers: embedded`): forced properties, metadata, watermarks, anchors (decision 4
+ * and 5 of the Kafka notes), assign(). Topics that do not exist yet are waited for. `decoder`
+ * gives profiles. */
 int source_kafka_open(struct source **out, const struct config *config, struct decoder *decoder,
                       const struct resume *resume, size_t resumes, struct diag *d);
 /* bootstrap address of the embedded broker: "127.0.0.1:NNNNN", or NULL. */
@@ -101,10 +102,11 @@ struct source_kafka_counts {
 	uint64_t errors;     /* error events, before rate limiting */
 };
 void source_kafka_counts(const struct source *s, struct source_kafka_counts *out);
-/* JSON Lines files, plain or gzip (by content), each one partition named by its base name (the second of
- * that name by parent/base), "-" = standard input, which cannot be rewound: resumed, its first line
- * has the next offset. The message offset is the line number from 0; empty lines are skipped but counted
- * as offsets. A line above LIMIT_RECORD_BYTES is cut to one byte more than that. */
+/* JSON Lines files, plain or gzip (by content), each one partition named by its base name (the
+ * second of that name by parent/base), "-" = standard input, which cannot be rewound: resumed, its
+ * first line has the next offset. The message offset is the line number from 0; empty lines are
+ * skipped but counted as offsets. A line above LIMIT_RECORD_BYTES is cut to one byte more than
+ * that. */
 int source_file_open(struct source **out, char *const *path, size_t paths, struct decoder *decoder,
                      const struct resume *resume, size_t resumes, struct diag *d);
 /* Compressed bytes read and in all, for the progress bar. */

@@ -1,8 +1,8 @@
 /* source_file.c -- JSON Lines files as partitions.
  *
- * Lines are handed out where they lie in the read buffer; only the unfinished line at the end of the
- * buffer is ever moved. A resumed file is read from its first line, since a line number says nothing about
- * bytes: lines before the position cost one memchr each.
+ * Lines are handed out where they lie in the read buffer; only the unfinished line at the end of
+ * the buffer is ever moved. A resumed file is read from its first line, since a line number says
+ * nothing about bytes: lines before the position cost one memchr each.
  */
 #include "monitor/source.h"
 

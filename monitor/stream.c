@@ -436,7 +436,7 @@ stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 
 		if (s->episode.open)
 			to = watch(s, rows, from, out);
-		else if (s->learning)
+		else if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
 			to = learn(s, rows, from, &complete);
 		else
 			to = judge(s, rows, from, &crossed);

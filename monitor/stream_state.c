@@ -178,15 +178,17 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 
 /* -- values in chunks ------------------------------------------------------------------------------- */
 
-/* Part of the chunks: two for each generation. */
+/* Parts of the chunks, three for each generation: the paging reference, and each test's own warm-up. */
+enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + TEST_ROLES };
+
 static uint32_t
-part_of(const struct stream *s, bool warmup)
+part_of(const struct stream *s, int which)
 {
-	return s->generation * 2 + warmup;
+	return s->generation * PARTS + (uint32_t)which;
 }
 
 static int
-save_values(const struct stream *s, struct store *store, bool warmup, const struct learned *v,
+save_values(const struct stream *s, struct store *store, int which, const struct learned *v,
             uint32_t from, uint32_t n)
 {
 	uint8_t bytes[CHUNK_VALUES * LEARNED_BYTES];
@@ -202,7 +204,7 @@ save_values(const struct stream *s, struct store *store, bool warmup, const stru
 			codec_put_f64(&c, v[i].value);
 			codec_put_u32(&c, (uint32_t)v[i].day);
 		}
-		err = store_put_chunk(store, "ref", s->id, part_of(s, warmup), at / CHUNK_VALUES, bytes,
+		err = store_put_chunk(store, "ref", s->id, part_of(s, which), at / CHUNK_VALUES, bytes,
 		                      c.at);
 	}
 	return err;
@@ -214,12 +216,12 @@ stream_save_reference(struct stream *s, struct store *store)
 	int err = 0;
 
 	if (s->learner.logged > s->log_saved)
-		err = save_values(s, store, false, s->learner.log, s->log_saved, s->learner.logged);
+		err = save_values(s, store, PART_REFERENCE, s->learner.log, s->log_saved, s->learner.logged);
 	for (int role = 0; role < TEST_ROLES && !err; role++) {
 		const struct test *t = &s->test[role];
 
 		if (t->warmups && !t->warmup_saved)
-			err = save_values(s, store, true, t->warmup, 0, t->warmups);
+			err = save_values(s, store, PART_WARMUP + role, t->warmup, 0, t->warmups);
 	}
 	return err;
 }
@@ -234,8 +236,8 @@ stream_reference_saved(struct stream *s)
 
 struct loading {
 	struct stream *s;
-	struct learned *warm;
-	size_t warms, warm_capacity;
+	struct learned *warm[TEST_ROLES];
+	size_t warms[TEST_ROLES], warm_capacity[TEST_ROLES];
 };
 
 static int
@@ -258,10 +260,13 @@ load_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 		v.day = (int32_t)codec_get_u32(&c);
 		if (s->categories && !(v.value >= 0 && v.value < s->categories->n))
 			return ERR_CORRUPT;
-		if (part == part_of(s, true)) {
-			l->warm = must_grow(l->warm, &l->warm_capacity, l->warms + 1, sizeof v);
-			l->warm[l->warms++] = v;
-		} else if (part == part_of(s, false)) {
+		for (int role = 0; role < TEST_ROLES; role++)
+			if (part == part_of(s, PART_WARMUP + role)) {
+				l->warm[role] = must_grow(l->warm[role], &l->warm_capacity[role],
+				                          l->warms[role] + 1, sizeof v);
+				l->warm[role][l->warms[role]++] = v;
+			}
+		if (part == part_of(s, PART_REFERENCE)) {
 			if (s->fitted) {
 				size_t capacity = s->learner.log_capacity;
 
@@ -281,12 +286,13 @@ int
 stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d)
 {
 	struct loading l = { .s = s };
-	struct test *t = &s->test[isnan(s->known_p0) ? TEST_EVIDENCE : TEST_PAGING];
 	int err = store_each_chunk(store, "ref", s->id, load_chunk, &l, d);
 
-	t->warmup = l.warm;
-	t->warmups = (uint32_t)l.warms;
-	t->warmup_saved = l.warms != 0;
+	for (int role = 0; role < TEST_ROLES; role++) {
+		s->test[role].warmup = l.warm[role];
+		s->test[role].warmups = (uint32_t)l.warms[role];
+		s->test[role].warmup_saved = l.warms[role] != 0;
+	}
 	s->log_saved = s->learner.logged;
 	if (!err && s->learner.logged != logged)
 		err = diag_set(d, ERR_CORRUPT, "stream %s: %u reference values where %u belong", s->name,

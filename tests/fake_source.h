@@ -105,7 +105,8 @@ static const struct source_vtable fake_vtable = {
 
 /* Opens partitions t/0..n-1 of `count` records each; ts[i] points at their times. */
 static inline void
-fake_open(struct fake *s, struct fake_partition *p, uint32_t n, const int64_t *const *ts, int64_t count)
+fake_open(struct fake *s, struct fake_partition *p, uint32_t n, const int64_t *const *ts,
+          int64_t count)
 {
 	*s = (struct fake){ .base.vtable = &fake_vtable, .partition = p, .partitions = n };
 	for (uint32_t i = 0; i < n; i++)

@@ -1,4 +1,5 @@
-/* fixture.h -- what tests of sources and of the merge share: a decoder, a pseudo-random sequence. */
+/* fixture.h -- what tests of sources and of the merge share: a decoder, a pseudo-random
+ * sequence. */
 #ifndef TESTS_FIXTURE_H
 #define TESTS_FIXTURE_H
 

@@ -24,7 +24,7 @@
 
 extern const struct CMUnitTest pipeline_tests[];
 
-enum { RECORDS = 6000, STEP_MS = 120000 };
+enum { RECORDS = 9000, STEP_MS = 120000 };
 
 static const char configuration[] =
 	"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
@@ -68,7 +68,7 @@ write_record(FILE *f, int i, uint64_t *seed)
 		fprintf(f, "{\"broken\": %d\n", i);
 		return;
 	}
-	if (i % 3) {
+	if (i % 2) {
 		fprintf(f, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"rent\",\"version\":\"%d\",\"features\":{\"x\":%.6f,"
 		        "\"kind\":\"%c\",\"gap\":%s},\"prediction\":{\"value\":%.4f,\"lower\":%.4f,\"upper\":%.4f,"
 		        "\"level\":0.9}}\n", uniform(seed) < 0.01 ? i / 2 : i, ts, i > 4000, x,
@@ -90,7 +90,7 @@ write_label(FILE *f, int i, uint64_t *seed)
 
 	if (of < 0 || uniform(seed) < 0.1)
 		return;
-	if (of % 3)
+	if (of % 2)
 		fprintf(f, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"rent\",\"label\":%.4f}\n", of, ts,
 		        normal(seed) * (of > RECORDS * 2 / 3 ? 2.5 : 1));
 	else

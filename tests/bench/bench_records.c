@@ -108,10 +108,8 @@ pipeline_run(bool tests)
 }
 
 static double
-replay_run(char *driftd)
+replay_run(const char *driftd)
 {
-	char *command[] = { driftd, "replay", config_path, records_path, "--reference", reference_path, "-o",
-		            db_path, "--quiet", NULL };
 	struct rusage before, after;
 	int status;
 	pid_t pid;
@@ -123,7 +121,8 @@ replay_run(char *driftd)
 		int null = open("/dev/null", O_WRONLY);
 
 		dup2(null, STDOUT_FILENO);
-		execv(driftd, command);
+		execl(driftd, driftd, "replay", config_path, records_path, "--reference", reference_path, "-o",
+		      db_path, "--quiet", (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)

@@ -172,8 +172,11 @@ class Daemon:
             raise Failure("exit status %d\n%s" % (status, self.tail()))
 
     def tail(self):
-        with open(os.path.join(self.place, "log"), errors="replace") as f:
-            return "".join(f.readlines()[-15:])
+        try:
+            with open(os.path.join(self.place, "log"), errors="replace") as f:
+                return "".join(f.readlines()[-15:])
+        except OSError as error:
+            return str(error)
 
 
 class Watch:
@@ -457,6 +460,8 @@ def main():
     parser.add_argument("--mock", action="store_true", help="librdkafka's mock broker, without Java")
     parser.add_argument("--keep", action="store_true", help="leave the databases for a look")
     args = parser.parse_args()
+    args.binaries = os.path.abspath(args.binaries)
+    args.broken = args.broken and os.path.abspath(args.broken)
     if args.seed is None:
         args.seed = random.SystemRandom().randrange(1 << 31)
     say("seed %d" % args.seed)

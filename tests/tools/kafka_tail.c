@@ -1,13 +1,13 @@
-/* kafka_tail.c -- reads topics with the daemon's own source and says what happened, for tests against a real
- * broker.
+/* kafka_tail.c -- reads topics with the daemon's own source and says what happened, for tests
+ * against a real broker.
  *
  *   kafka_tail BROKERS GLOB STATE [follow]
  *
- * STATE holds "topic partition next anchor hash epoch" a line; it is read at the start, if it is there, and
- * written at the end. Ends when every partition is at its end; with `follow` some seconds after standard
- * input has ended, too. On
- * standard output: a line for each event at once ("gap TOPIC/N FROM TO REASON", "new TOPIC/N FROM", "error
- * REASON TEXT") and for each partition at the end ("read TOPIC/N MESSAGES FIRST LAST HASH EPOCH").
+ * STATE holds "topic partition next anchor hash epoch" a line; it is read at the start, if it is
+ * there, and written at the end. Ends when every partition is at its end; with `follow` some
+ * seconds after standard input has ended, too. On standard output: a line for each event at once
+ * ("gap TOPIC/N FROM TO REASON", "new TOPIC/N FROM", "error REASON TEXT") and for each partition
+ * at the end ("read TOPIC/N MESSAGES FIRST LAST HASH EPOCH").
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -45,8 +45,8 @@ read_state(const char *path)
 	char topic[200];
 
 	while (f && resumes < PARTS_MAX &&
-	       fscanf(f, "%199s %" SCNd32 " %" SCNd64 " %" SCNd64 " %" SCNx64 " %" SCNu32, topic, &r.partition,
-	              &r.next_offset, &r.anchor_offset, &r.anchor_hash, &r.epoch) == 6) {
+	       fscanf(f, "%199s %" SCNd32 " %" SCNd64 " %" SCNd64 " %" SCNx64 " %" SCNu32, topic,
+	              &r.partition, &r.next_offset, &r.anchor_offset, &r.anchor_hash, &r.epoch) == 6) {
 		r.topic = strdup(topic);
 		resume[resumes++] = r;
 	}
