@@ -1,6 +1,7 @@
-/* embedded.h -- librdkafka's mock cluster as the broker of `brokers: embedded`: a real TCP listener on
- * 127.0.0.1 inside this process, for demonstrations and tests. It keeps 5 MiB a partition and forgets
- * everything when the process ends. The API is experimental in librdkafka, so only this file uses it.
+/* embedded.h -- librdkafka's mock cluster as the broker of `brokers: embedded`: a real TCP
+ * listener on 127.0.0.1 inside this process, for demonstrations and tests. It keeps 5 MiB a
+ * partition and forgets everything when the process ends. The API is experimental in librdkafka,
+ * so only this file uses it.
  */
 #ifndef MONITOR_EMBEDDED_H
 #define MONITOR_EMBEDDED_H

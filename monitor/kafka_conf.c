@@ -13,15 +13,18 @@
 enum {
 	QUEUED_KIB = 16 * 1024, /* fetched and not yet taken, over all partitions ... */
 	QUEUED_KIB_MIN = 64,    /* ... but so much at least for each */
-	FETCH_KIB_MAX = 1024,   /* librdkafka's own default for one partition's share of a response */
+	FETCH_KIB = 64 * 1024,  /* one answer to a fetch comes on top of that: over all partitions ... */
+	FETCH_KIB_MAX = 1024,   /* ... but at most so much for each, librdkafka's own default ... */
+	FETCH_KIB_MIN = 64,     /* ... and at least so much */
 };
 
 struct pair {
 	const char *name, *value;
 };
 
-/* Before the user's properties. A response waits for new messages while the partitions that it asks for
- * have none, and meanwhile the client asks for no others: a long wait starves the merge. */
+/* Before the user's properties. A response waits for new messages while the partitions that it
+ * asks for have none, and meanwhile the client asks for no others: a long wait starves the
+ * merge. */
 static const struct pair defaults[] = {
 	{ "client.id", "driftd" },
 	{ "isolation.level", "read_committed" },
@@ -31,8 +34,8 @@ static const struct pair defaults[] = {
 	{ "socket.keepalive.enable", "true" },
 };
 
-/* After them. Offsets belong to the database; a position that does not exist must be an error, never a
- * silent jump; ends must be told. */
+/* After them. Offsets belong to the database; a position that does not exist must be an error,
+ * never a silent jump; ends must be told. */
 static const struct pair forced[] = {
 	{ "enable.auto.commit", "false" },
 	{ "enable.auto.offset.store", "false" },
@@ -74,22 +77,25 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value, struct diag *d)
 	return diag_set(d, ERR_INVALID, "kafka: %s: %s", name, text);
 }
 
+static uint32_t
+share(uint32_t all, uint32_t partitions, uint32_t least, uint32_t most)
+{
+	const uint32_t kib = all / (partitions ? partitions : 1);
+	return kib < least ? least : kib > most ? most : kib;
+}
+
 /* Memory for messages that were fetched ahead, per partition. */
 static int
 set_memory(rd_kafka_conf_t *conf, uint32_t partitions, struct diag *d)
 {
-	uint32_t kib = QUEUED_KIB / (partitions ? partitions : 1);
 	char text[32];
 	int err;
 
-	if (kib < QUEUED_KIB_MIN)
-		kib = QUEUED_KIB_MIN;
-	snprintf(text, sizeof text, "%u", kib);
+	snprintf(text, sizeof text, "%u", share(QUEUED_KIB, partitions, QUEUED_KIB_MIN, QUEUED_KIB));
 	if ((err = set(conf, "queued.max.messages.kbytes", text, d)))
 		return err;
-	if (kib > FETCH_KIB_MAX)
-		kib = FETCH_KIB_MAX;
-	snprintf(text, sizeof text, "%u", kib * 1024);
+	snprintf(text, sizeof text, "%u",
+	         1024 * share(FETCH_KIB, partitions, FETCH_KIB_MIN, FETCH_KIB_MAX));
 	return set(conf, "max.partition.fetch.bytes", text, d);
 }
 
@@ -107,6 +113,8 @@ kafka_conf_create(rd_kafka_conf_t **out, const struct kafka_config *config, cons
 		err = set_property(conf, &config->property[i], d);
 	for (size_t i = 0; i < sizeof forced / sizeof forced[0] && !err; i++)
 		err = set(conf, forced[i].name, forced[i].value, d);
+	/* Younger versions than 2.0.2 have it: no pause when a queue was full. */
+	(void)rd_kafka_conf_set(conf, "fetch.queue.backoff.ms", "0", NULL, 0);
 	if (!err)
 		err = set(conf, "bootstrap.servers", bootstrap, d);
 	if (!err)

@@ -21,7 +21,7 @@ now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* -- metadata -------------------------------------------------------------------------------------- */
+/* -- metadata ---------------------------------------------------------------------------------- */
 
 static bool
 matches(const struct strings *globs, const char *topic)
@@ -173,9 +173,10 @@ scout_look(struct scout *s)
 	return true;
 }
 
-/* -- watermarks ------------------------------------------------------------------------------------ */
+/* -- watermarks -------------------------------------------------------------------------------- */
 
-/* All in one request per broker: a "time" of -2 asks for the first offset, -1 for the one behind the last. */
+/* All in one request per broker: a "time" of -2 asks for the first offset, -1 for the one behind
+ * the last. */
 static rd_kafka_topic_partition_list_t *
 ask(struct scout *s, int64_t which)
 {

@@ -57,7 +57,7 @@ open_handle(struct scout *s, rd_kafka_t **out, uint32_t partitions, struct diag 
 	return diag_set(d, ERR_INVALID, "kafka: %s", text);
 }
 
-/* -- thread ---------------------------------------------------------------------------------------- */
+/* -- thread ------------------------------------------------------------------------------------ */
 
 /* Waits; false: stop. */
 static bool
@@ -82,8 +82,8 @@ pause_ms(struct scout *s, int ms)
 	return go;
 }
 
-/* The memory for fetched messages is per partition and fixed when the client is created, so the real
- * consumer waits until it is known how many partitions there are. */
+/* The memory for fetched messages is per partition and fixed when the client is created, so the
+ * real consumer waits until it is known how many partitions there are. */
 static bool
 open_consumer(struct scout *s)
 {
@@ -123,7 +123,7 @@ scout_main(void *argument)
 	return NULL;
 }
 
-/* -- interface ------------------------------------------------------------------------------------- */
+/* -- interface --------------------------------------------------------------------------------- */
 
 static int
 start_thread(struct scout *s, struct diag *d)

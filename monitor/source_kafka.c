@@ -47,7 +47,7 @@ kafka_release(struct source_kafka *s)
 	s->batched = 0;
 }
 
-/* -- messages -------------------------------------------------------------------------------------- */
+/* -- messages ---------------------------------------------------------------------------------- */
 
 static struct message
 convert(const struct kafka_part *p, const rd_kafka_message_t *m)
@@ -120,7 +120,8 @@ at_end(struct source_kafka *s, struct kafka_part *p)
 
 /* What to do with one message of the queue; fills *out when it is to be delivered. */
 static enum verdict
-judge(struct source_kafka *s, struct kafka_part *p, const rd_kafka_message_t *m, struct message *out)
+judge(struct source_kafka *s, struct kafka_part *p, const rd_kafka_message_t *m,
+      struct message *out)
 {
 	enum verdict v = DELIVER;
 
@@ -150,12 +151,13 @@ take_batch(struct source_kafka *s, struct kafka_part *p, struct message *out, si
 	got = rd_kafka_consume_batch_queue(p->queue, 0, s->batch, max);
 	s->taking = NULL;
 	s->batched = got > 0 ? (size_t)got : 0;
-	if (p->stage == PART_LOST) /* the error callback said so: which messages came after it is unknown */
+	if (p->stage == PART_LOST) /* the error callback said so; what came after it is unknown */
 		return 0;
 	if (s->batched == max)
 		atomic_store(&p->ready, true);
 	for (size_t i = 0; i < s->batched && v != VOID; i++) {
 		v = judge(s, p, s->batch[i], &out[n]);
+		p->eaten += s->batch[i]->len + s->batch[i]->key_len;
 		n += v == DELIVER;
 	}
 	if (n) {
@@ -164,6 +166,10 @@ take_batch(struct source_kafka *s, struct kafka_part *p, struct message *out, si
 	}
 	if (s->batched < max)
 		p->end = at_end(s, p);
+	if (p->eaten >= s->nudge.bytes || (p->eaten && s->batched < max && !p->end)) {
+		kafka_nudge(s);
+		p->eaten = 0;
+	}
 	return n;
 }
 
@@ -184,7 +190,7 @@ kafka_take(struct source *base, uint32_t partition, struct message *out, size_t 
 	return n;
 }
 
-/* -- waiting --------------------------------------------------------------------------------------- */
+/* -- waiting ----------------------------------------------------------------------------------- */
 
 static void
 kafka_wait(struct source *base, int timeout_ms, int wake_fd)
@@ -212,7 +218,7 @@ kafka_wait(struct source *base, int timeout_ms, int wake_fd)
 	kafka_housekeep(s);
 }
 
-/* -- facts ----------------------------------------------------------------------------------------- */
+/* -- facts ------------------------------------------------------------------------------------- */
 
 static bool
 kafka_event(struct source *base, struct source_event *out)

@@ -1,11 +1,12 @@
-/* source_kafka.h -- the inside of the Kafka source, shared by its three files:
+/* source_kafka.h -- the inside of the Kafka source, shared by its files:
  *   source_kafka.c         messages out of partition queues; waiting; the vtable
  *   source_kafka_open.c    open, close, taking up partitions that the scout found
+ *   kafka_nudge.c          keeps the client fetching
  *   source_kafka_place.c   where a partition is read from: resume, anchors, gaps; errors
  *
- * One librdkafka queue per partition, not forwarded; a callback of the queue marks its partition ready, so
- * nothing polls partitions that have nothing. Everything but the marked fields belongs to the thread that
- * calls the vtable.
+ * One librdkafka queue per partition, not forwarded; a callback of the queue marks its partition
+ * ready, so nothing polls partitions that have nothing. Everything but the marked fields belongs
+ * to the thread that calls the vtable.
  */
 #ifndef MONITOR_SOURCE_KAFKA_H
 #define MONITOR_SOURCE_KAFKA_H
@@ -48,6 +49,7 @@ struct kafka_part {
 	int64_t low, high;         /* watermarks when last seen, -1 unknown */
 	int64_t fetched_high;      /* high watermark of the last answer to a fetch, -1 unknown */
 	int64_t publish;           /* offset to publish, -1 none */
+	uint64_t eaten;            /* bytes taken since the last nudge */
 	bool assigned;
 	bool end;                  /* all that exists was delivered */
 	bool corrupt;              /* messages at `next` could not be read */
@@ -62,12 +64,20 @@ struct kafka_error {
 	uint64_t since;            /* how many since then */
 };
 
+/* librdkafka 2.0.2 stops fetching when the queues of a broker's partitions are full, and looks
+ * again only when something else happens on that connection, or after a second. */
+struct kafka_nudge {
+	char *username, *password;
+	uint64_t bytes;            /* taken from one partition before it is time for one */
+};
+
 struct source_kafka {
 	struct source base;
 	struct decoder *decoder;
 	struct embedded *embedded;
 	struct scout *scout;
 	rd_kafka_t *consumer;      /* NULL: not there yet */
+	struct kafka_nudge nudge;
 	rd_kafka_queue_t *general; /* the consumer's own queue: errors */
 	struct resume *resume;
 	size_t resumes;
@@ -89,7 +99,7 @@ struct source_kafka {
 	struct event_queue events;
 	struct kafka_error error[KAFKA_ERROR_KINDS];
 	uint32_t errors;
-	atomic_bool outage;        /* all brokers were down: anchors are to be checked when they are back */
+	atomic_bool outage;        /* all brokers were down: anchors are to be checked again */
 };
 
 int64_t kafka_now_ms(void);
@@ -99,22 +109,27 @@ void kafka_wake(struct source_kafka *s);
 /* Destroys the messages of the last take. */
 void kafka_release(struct source_kafka *s);
 
+/* kafka_nudge.c: makes the client look whether there is room for more. */
+void kafka_nudge_init(struct source_kafka *s);
+void kafka_nudge(struct source_kafka *s);
+void kafka_nudge_finish(struct source_kafka *s);
+
 /* source_kafka_open.c: takes up news of the scout, serves the general queue, publishes offsets. */
 void kafka_housekeep(struct source_kafka *s);
 void kafka_finish(struct source_kafka *s); /* half-made is fine */
 
 /* source_kafka_place.c */
 void kafka_resume(struct source_kafka *s, struct kafka_part *p);
-/* Fresh watermarks: decides where to go on, reports gaps, adds the partition to `list` when it is to be
- * assigned (anew). */
+/* Fresh watermarks: decides where to go on, reports gaps, adds the partition to `list` when it is
+ * to be assigned (anew). */
 void kafka_place(struct source_kafka *s, struct kafka_part *p, int64_t low, int64_t high,
                  rd_kafka_topic_partition_list_t *list);
 /* (Re-)assigns the partitions of the list at their offsets. */
 void kafka_assign(struct source_kafka *s, const rd_kafka_topic_partition_list_t *list);
 /* The anchor is another message. */
 void kafka_recreated(struct source_kafka *s, struct kafka_part *p);
-/* The partition cannot be trusted where it is: it gives nothing until its watermarks and its anchor have
- * been looked at. */
+/* The partition cannot be trusted where it is: it gives nothing until its watermarks and its
+ * anchor have been looked at. */
 void kafka_lose(struct source_kafka *s, struct kafka_part *p);
 /* The error callback of the consumer, in the thread that reads its queues. */
 void kafka_consumer_error(struct source_kafka *s, int code, const char *text);
@@ -123,7 +138,7 @@ bool kafka_part_error(struct source_kafka *s, struct kafka_part *p, const rd_kaf
 /* Counts an error and tells of it, rate-limited. `reason` NULL: the name of `code`. Any thread. */
 void kafka_trouble(struct source_kafka *s, int code, const char *reason, uint32_t partition,
                    const char *text);
-void kafka_gap(struct source_kafka *s, struct kafka_part *p, int64_t from, int64_t to, const char *reason,
-               const char *text);
+void kafka_gap(struct source_kafka *s, struct kafka_part *p, int64_t from, int64_t to,
+               const char *reason, const char *text);
 
 #endif

@@ -16,7 +16,7 @@ copy(const char *text)
 	return memcpy(source_alloc(size, 1), text, size);
 }
 
-/* -- housekeeping ---------------------------------------------------------------------------------- */
+/* -- housekeeping ------------------------------------------------------------------------------ */
 
 static void
 on_general(rd_kafka_t *consumer, void *opaque)
@@ -122,6 +122,7 @@ kafka_housekeep(struct source_kafka *s)
 	const bool attention = atomic_exchange(&s->attention, false);
 
 	if (!s->consumer && attention && (s->consumer = scout_consumer(s->scout))) {
+		kafka_nudge_init(s);
 		rd_kafka_poll_set_consumer(s->consumer);
 		s->general = rd_kafka_queue_get_consumer(s->consumer);
 		rd_kafka_queue_cb_event_enable(s->general, on_general, s);
@@ -138,7 +139,7 @@ kafka_housekeep(struct source_kafka *s)
 	publish(s);
 }
 
-/* -- open and close -------------------------------------------------------------------------------- */
+/* -- open and close ---------------------------------------------------------------------------- */
 
 static void
 on_news(void *context)
@@ -268,6 +269,7 @@ kafka_finish(struct source_kafka *s)
 		free((void *)(uintptr_t)s->resume[i].topic);
 	free(s->resume);
 	free(s->part);
+	kafka_nudge_finish(s);
 	event_finish(&s->events);
 	pthread_mutex_destroy(&s->lock);
 	if (s->wake > 0)

@@ -1,11 +1,11 @@
-/* source_kafka_place.c -- where a partition is read from, and what is said when that is not where the
- * last message ended.
+/* source_kafka_place.c -- where a partition is read from, and what is said when that is not where
+ * the last message ended.
  *
- * Offsets alone do not show that a topic was deleted and made again, so the client starts at the anchor,
- * the last message that was processed, and compares its hash. With watermarks [low, high):
+ * Offsets alone do not show that a topic was deleted and made again, so the client starts at the
+ * anchor, the last message that was processed, and compares its hash. With watermarks [low, high):
  *
  *   next < low                 expired: gap "retention", go on at low
- *   next > high, low > 0       a log that retention has cut is the old one: "truncation", go on at high
+ *   next > high, low > 0       a log cut by retention is the old one: "truncation", go on at high
  *   next > high, low = 0       a new topic: "recreated", go on at low, epoch + 1
  *   anchor in [low, high)      assigned there; another hash: "recreated" as above
  *   anchor gone                go on at next, counted as unverified
@@ -17,8 +17,8 @@
 #include <string.h>
 
 void
-kafka_gap(struct source_kafka *s, struct kafka_part *p, int64_t from, int64_t to, const char *reason,
-          const char *text)
+kafka_gap(struct source_kafka *s, struct kafka_part *p, int64_t from, int64_t to,
+          const char *reason, const char *text)
 {
 	pthread_mutex_lock(&s->lock);
 	struct source_event *e = event_add(&s->events, SOURCE_GAP, p->index);
@@ -52,8 +52,8 @@ kafka_lose(struct source_kafka *s, struct kafka_part *p)
 	scout_want(s->scout, p->index);
 }
 
-/* From the first message of a topic that is not the one that was read before. Its other partitions are new,
- * too, which their offsets may not show. */
+/* From the first message of a topic that is not the one that was read before. Its other partitions
+ * are new, too, which their offsets may not show. */
 static void
 begin_again(struct source_kafka *s, struct kafka_part *p)
 {
@@ -114,7 +114,7 @@ kafka_place(struct source_kafka *s, struct kafka_part *p, int64_t low, int64_t h
 		p->stage == PART_ANCHOR ? p->anchor : p->next;
 }
 
-/* -- assignment ------------------------------------------------------------------------------------ */
+/* -- assignment -------------------------------------------------------------------------------- */
 
 /* Called by a thread of librdkafka. */
 static void
@@ -191,7 +191,7 @@ kafka_recreated(struct source_kafka *s, struct kafka_part *p)
 	assign_one(s, p);
 }
 
-/* -- errors ---------------------------------------------------------------------------------------- */
+/* -- errors ------------------------------------------------------------------------------------ */
 
 static bool
 is_fatal(int code)
@@ -252,8 +252,8 @@ is_unknown(rd_kafka_resp_err_t err)
 	       err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
-/* librdkafka 2.0.2 tells that a topic is gone by the error callback, while the partition's queue is read. The
- * topic may come back as another one, and the client would just read on. */
+/* librdkafka 2.0.2 tells that a topic is gone by the error callback, while the partition's queue
+ * is read. The topic may come back as another one, and the client would just read on. */
 void
 kafka_consumer_error(struct source_kafka *s, int code, const char *text)
 {

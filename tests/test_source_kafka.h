@@ -1,5 +1,5 @@
-/* test_source_kafka.h -- tests of the Kafka source against librdkafka's mock cluster in this process;
- * listed in the table of test_source.c. */
+/* test_source_kafka.h -- tests of the Kafka source against librdkafka's mock cluster in this
+ * process; listed in the table of test_source.c. */
 #ifndef TESTS_TEST_SOURCE_KAFKA_H
 #define TESTS_TEST_SOURCE_KAFKA_H
 
