@@ -75,17 +75,6 @@ labels_class(struct labels *l, const char *text, uint32_t length)
 	return c->last = c->n++;
 }
 
-const char *
-labels_class_text(const struct labels *l, uint32_t index, uint32_t *length)
-{
-	if (index >= l->classes.n) {
-		*length = 0;
-		return "";
-	}
-	*length = l->classes.length[index];
-	return l->classes.text[index];
-}
-
 struct version *
 labels_version(struct labels *l, uint16_t group)
 {

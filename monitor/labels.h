@@ -50,7 +50,6 @@ void labels_advance(struct labels *l, int64_t watermark_ms);
 const struct journal *labels_journal(const struct labels *l);
 /* Index of a class by its text: configured ones first, then as they appear; LIMIT_CLASSES when full. */
 uint32_t labels_class(struct labels *l, const char *text, uint32_t length);
-const char *labels_class_text(const struct labels *l, uint32_t index, uint32_t *length);
 size_t labels_bytes(const struct labels *l);
 /* Coverage and error over the last labels, for the `harm` line of an alert. */
 void labels_harm(const struct labels *l, char *out, size_t size);

@@ -12,14 +12,6 @@
 
 enum { ENTRIES_MAX = 1 << 15, HOUR_MS = 3600000, DAY_MS = 86400000 };
 
-static int64_t
-floor_to(int64_t ms, int64_t step)
-{
-	int64_t rest = ms % step;
-
-	return ms - (rest < 0 ? rest + step : rest);
-}
-
 static uint32_t
 slot_of(const struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
 {

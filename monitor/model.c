@@ -274,14 +274,6 @@ model_flush(struct model *m)
 
 /* -- windows ------------------------------------------------------------------------------------------ */
 
-static int64_t
-floor_to(int64_t ms, int64_t step)
-{
-	int64_t rest = ms % step;
-
-	return ms - (rest < 0 ? rest + step : rest);
-}
-
 static void
 close_window(struct model *m)
 {

@@ -131,6 +131,15 @@ struct model {
 	bool dirty;
 };
 
+/* The begin of the step that ms lies in; also before 1970. */
+static inline int64_t
+floor_to(int64_t ms, int64_t step)
+{
+	int64_t rest = ms % step;
+
+	return ms - (rest < 0 ? rest + step : rest);
+}
+
 struct model *model_create(struct common *common, uint32_t number, struct diag *d);
 void model_destroy(struct model *m);
 /* A record of this model (not refused): into the rows, the journal, the labels. */

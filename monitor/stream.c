@@ -328,7 +328,7 @@ episode_add(struct stream *s, struct gauge *g, uint32_t i)
 	}
 }
 
-void
+static void
 stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 {
 	bool rises_only = s->kind == STREAM_COVERAGE || s->kind == STREAM_ERROR;

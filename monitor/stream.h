@@ -143,7 +143,6 @@ void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after
 void stream_stop_test(struct test *t);
 void stream_meter(struct stream *s); /* the share of the budget becomes g */
 void stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref);
-void stream_effect(const struct stream *s, const struct gauge *g, struct effect *out);
 void stream_suspend(struct stream *s, bool on);
 
 /* Everything that changes, as one blob; and back. */

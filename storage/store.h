@@ -110,7 +110,7 @@ int store_put_meta_i64(struct store *s, const char *key, int64_t value);
 int store_get_meta(struct store *s, const char *key, char *value, size_t size); /* ERR_MISSING */
 /* Absolute value of a counter; model_id 0 = the whole process. View `joins` reads, a model: predictions,
  * label_lines, matched_ids, repeat_lines, repeat_other_label, labels_late, and from the journal waiting,
- * expired, evicted, orphans, orphans_expired. report_status reads `records` and `rejected` of 0. View
+ * expired, evicted, orphans, orphans_expired. report_status adds `records` and `rejected_*`. View
  * `budget` reads meta budget_alarms, budget_period_ms, first_watermark_ms; it and `lag` watermark_ms. */
 int store_put_counter(struct store *s, uint32_t model_id, const char *name, uint64_t n);
 int store_each_counter(struct store *s,
