@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "detectors/detector.h"
-#include "detectors/lanes.h"
+#include "detectors/kit/lanes.h"
 
 extern const struct detector aci_detector;
 extern const struct detector adwin_detector;

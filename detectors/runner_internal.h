@@ -3,7 +3,7 @@
 #ifndef DETECTORS_RUNNER_INTERNAL_H
 #define DETECTORS_RUNNER_INTERNAL_H
 
-#include "detectors/reference.h"
+#include "detectors/kit/reference.h"
 #include "detectors/runner.h"
 
 enum runner_stage {

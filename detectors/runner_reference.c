@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "detectors/dependence.h"
+#include "detectors/kit/dependence.h"
 #include "detectors/runner_internal.h"
 
 enum {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "config/diag.h"
-#include "detectors/codec.h"
+#include "detectors/kit/codec.h"
 #include "detectors/runner_internal.h"
 
 enum { STATE_VERSION = 1, FLAG_SUSPENDED = 1, FLAG_HAS_LAST = 2 };

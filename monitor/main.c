@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "monitor/commands.h"
+#include "monitor/command/commands.h"
 
 struct command {
 	const char *name;

@@ -8,10 +8,10 @@
 #include "config/config.h"
 #include "config/diag.h"
 #include "config/limits.h"
-#include "monitor/decode.h"
+#include "monitor/decode/decode.h"
 #include "monitor/log.h"
-#include "monitor/merge.h"
 #include "monitor/pipeline_inside.h"
+#include "monitor/source/merge.h"
 #include "storage/store.h"
 
 enum { TICK_MS = 60000 };

@@ -7,11 +7,11 @@
 
 #include "config/config.h"
 #include "config/diag.h"
-#include "monitor/alert.h"
+#include "monitor/alert/alert.h"
 #include "monitor/clock.h"
 #include "monitor/log.h"
-#include "monitor/merge.h"
 #include "monitor/pipeline_inside.h"
+#include "monitor/source/merge.h"
 #include "storage/store.h"
 
 enum { RETAIN_ROWS = 2000, RETAIN_ALL = 1000000 };

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "monitor/alert.h"
-#include "monitor/jsonl.h"
+#include "monitor/alert/alert.h"
+#include "monitor/decode/jsonl.h"
 #include "monitor/log.h"
 #include "monitor/pipeline_inside.h"
 #include "storage/store.h"

@@ -4,10 +4,10 @@
 
 #include "config/config.h"
 #include "config/diag.h"
-#include "monitor/decode.h"
+#include "monitor/decode/decode.h"
 #include "monitor/log.h"
-#include "monitor/merge.h"
 #include "monitor/pipeline_inside.h"
+#include "monitor/source/merge.h"
 
 enum { BATCH = 256 };
 

@@ -2,10 +2,10 @@
 #ifndef MONITOR_PIPELINE_INSIDE_H
 #define MONITOR_PIPELINE_INSIDE_H
 
-#include "monitor/model.h"
+#include "monitor/decode/record.h"
 #include "monitor/pipeline.h"
-#include "monitor/record.h"
-#include "monitor/source.h"
+#include "monitor/source/source.h"
+#include "monitor/stream/model.h"
 
 /* So many rows of statistics wait at least before they are rolled up between two commits. */
 enum { ROLL_ROWS = 16384 };

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "detectors/special.h"
+#include "detectors/kit/special.h"
 #include "storage/store_impl.h"
 
 enum {

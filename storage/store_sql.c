@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-#include "detectors/codec.h"
+#include "detectors/kit/codec.h"
 #include "storage/store_impl.h"
 
 struct value value_int(int64_t v)

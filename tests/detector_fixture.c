@@ -6,9 +6,9 @@
 
 #include "config/diag.h"
 #include "config/option.h"
-#include "detectors/codec.h"
-#include "detectors/rng.h"
-#include "detectors/special.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/rng.h"
+#include "detectors/kit/special.h"
 #include "tests/tests.h"
 
 enum { DAYS = 14, KEYS = 3, CATEGORIES = 9 };

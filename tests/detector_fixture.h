@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "detectors/detector.h"
-#include "detectors/reference.h"
+#include "detectors/kit/reference.h"
 #include "detectors/runner.h"
 
 enum { REFERENCE = 1200, STREAM = 1500, CHANGE_AT = 500, WIDTH = 4, STATE_BYTES = 1 << 20 };

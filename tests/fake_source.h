@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#include "monitor/source.h"
+#include "monitor/source/source.h"
 #include "tests/fixture.h"
 
 enum { FAKE_LINE_BYTES = 96, FAKE_LINES = 256 };

@@ -10,7 +10,7 @@
 
 #include "config/config.h"
 #include "config/diag.h"
-#include "monitor/decode.h"
+#include "monitor/decode/decode.h"
 #include "tests/tests.h"
 
 struct fixture {

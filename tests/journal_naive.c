@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "monitor/journal_inside.h"
+#include "monitor/label/journal_inside.h"
 #include "tests/journal_world.h"
 #include "tests/tests.h"
 

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "config/diag.h"
-#include "monitor/journal_inside.h"
+#include "monitor/label/journal_inside.h"
 #include "tests/journal_world.h"
 #include "tests/tests.h"
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_JOURNAL_WORLD_H
 #define TESTS_JOURNAL_WORLD_H
 
-#include "monitor/journal.h"
+#include "monitor/label/journal.h"
 #include "storage/store.h"
 
 struct world {

@@ -4,8 +4,8 @@
 
 #include <librdkafka/rdkafka.h>
 
-#include "monitor/embedded.h"
-#include "monitor/source.h"
+#include "monitor/source/embedded.h"
+#include "monitor/source/source.h"
 #include "tests/fixture.h"
 
 enum { PATIENCE_MS = 20000 };

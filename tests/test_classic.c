@@ -9,11 +9,11 @@
 
 #include "config/diag.h"
 #include "config/option.h"
-#include "detectors/codec.h"
 #include "detectors/detector.h"
-#include "detectors/ranks.h"
-#include "detectors/reference.h"
-#include "detectors/rng.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/ranks.h"
+#include "detectors/kit/reference.h"
+#include "detectors/kit/rng.h"
 #include "tests/tests.h"
 
 enum { ROWS = 400, STATE_BYTES = 1 << 20 };

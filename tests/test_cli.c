@@ -11,8 +11,8 @@
 #include <sqlite3.h>
 
 #include "config/diag.h"
-#include "monitor/commands.h"
-#include "monitor/jsonl.h"
+#include "monitor/command/commands.h"
+#include "monitor/decode/jsonl.h"
 #include "storage/store.h"
 #include "tests/tests.h"
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "config/limits.h"
-#include "monitor/record.h"
+#include "monitor/decode/record.h"
 #include "tests/fixture.h"
 
 #define HEAD                                                                                       \

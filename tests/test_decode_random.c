@@ -1,7 +1,7 @@
 /* test_decode_random.c -- generated records: numbers against strtod, validity against simdjson's
  * DOM parser, independence of the order, and mutations. Every seed is fixed. */
-#include "monitor/decoder_inside.h"
-#include "monitor/json.h"
+#include "monitor/decode/decoder_inside.h"
+#include "monitor/decode/json.h"
 #include "tests/test_decode.h"
 
 /* A JSON number of a random form. */

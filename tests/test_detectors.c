@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "detectors/codec.h"
-#include "detectors/dependence.h"
-#include "detectors/edges.h"
-#include "detectors/rng.h"
-#include "detectors/special.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/dependence.h"
+#include "detectors/kit/edges.h"
+#include "detectors/kit/rng.h"
+#include "detectors/kit/special.h"
 #include "tests/detector_fixture.h"
 #include "tests/tests.h"
 

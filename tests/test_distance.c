@@ -4,9 +4,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#include "detectors/distance.h"
-#include "detectors/rng.h"
-#include "detectors/special.h"
+#include "detectors/distance/distance.h"
+#include "detectors/kit/rng.h"
+#include "detectors/kit/special.h"
 #include "tests/tests.h"
 
 static void

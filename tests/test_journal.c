@@ -7,7 +7,7 @@
 #include <sqlite3.h>
 
 #include "config/diag.h"
-#include "monitor/journal_inside.h"
+#include "monitor/label/journal_inside.h"
 #include "tests/journal_world.h"
 #include "tests/tests.h"
 

@@ -2,8 +2,8 @@
 #include <time.h>
 
 #include "config/limits.h"
-#include "monitor/merge.h"
-#include "monitor/source.h"
+#include "monitor/source/merge.h"
+#include "monitor/source/source.h"
 #include "tests/fake_source.h"
 #include "tests/fixture.h"
 

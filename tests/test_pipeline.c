@@ -17,7 +17,7 @@
 #include "config/diag.h"
 #include "monitor/log.h"
 #include "monitor/pipeline.h"
-#include "monitor/source.h"
+#include "monitor/source/source.h"
 #include "storage/store.h"
 #include "tests/fixture.h"
 #include "tests/tests.h"

@@ -7,7 +7,7 @@
 #include <zlib.h>
 
 #include "config/limits.h"
-#include "monitor/source.h"
+#include "monitor/source/source.h"
 #include "tests/fixture.h"
 #include "tests/test_source_kafka.h"
 

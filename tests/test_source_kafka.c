@@ -6,8 +6,8 @@
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
 
-#include "monitor/kafka_conf.h"
-#include "monitor/merge.h"
+#include "monitor/source/kafka_conf.h"
+#include "monitor/source/merge.h"
 #include "tests/kafka_world.h"
 
 void

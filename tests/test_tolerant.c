@@ -7,12 +7,12 @@
 
 #include "config/diag.h"
 #include "config/option.h"
-#include "detectors/codec.h"
 #include "detectors/detector.h"
-#include "detectors/reference.h"
-#include "detectors/rng.h"
-#include "detectors/special.h"
-#include "detectors/tolerant.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/reference.h"
+#include "detectors/kit/rng.h"
+#include "detectors/kit/special.h"
+#include "detectors/shift/tolerant.h"
 #include "tests/test_tolerant.h"
 
 extern const struct CMUnitTest tolerant_tests[];

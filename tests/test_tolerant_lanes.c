@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "detectors/codec.h"
-#include "detectors/lanes.h"
-#include "detectors/rng.h"
-#include "detectors/wander.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/lanes.h"
+#include "detectors/kit/rng.h"
+#include "detectors/kit/wander.h"
 #include "tests/test_tolerant.h"
 
 enum { SAVED_MAX = 1 << 16 };

@@ -14,7 +14,7 @@
 #include "config/diag.h"
 #include "monitor/clock.h"
 #include "monitor/pipeline.h"
-#include "monitor/source.h"
+#include "monitor/source/source.h"
 #include "storage/store.h"
 #include "tests/bench/records.h"
 

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "config/diag.h"
-#include "monitor/journal.h"
+#include "monitor/label/journal.h"
 #include "storage/store.h"
 
 enum { AHEAD = 24, AHEAD_ROW = 12, COMMIT_ROWS = 100000 };

@@ -20,8 +20,8 @@
 
 #include "config/config.h"
 #include "config/diag.h"
-#include "monitor/decode.h"
-#include "monitor/source.h"
+#include "monitor/decode/decode.h"
+#include "monitor/source/source.h"
 
 enum { PARTS_MAX = 64, LAST_S = 2 };
 

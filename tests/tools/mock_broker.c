@@ -13,7 +13,7 @@
 #include <librdkafka/rdkafka_mock.h>
 
 #include "config/diag.h"
-#include "monitor/embedded.h"
+#include "monitor/source/embedded.h"
 
 int
 main(int argc, char **argv)

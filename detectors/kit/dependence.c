@@ -1,0 +1,173 @@
+/* dependence.c -- the thinning rule (contract 11): the step k at which a series may be treated as
+ * independent, from the autocorrelation a_h of its mid-ranks (mean 0, variance 1) and from the
+ * variance of block sums of the thinned series.
+ *
+ *   1. a_1 < max(.02, 2/sqrt n): k = 1; else k = 2h, h the smallest lag <= n/10 with a_h < .1.
+ *   2. while floor(n/k) >= 100: r_1, r_{k+1}, .. (m values); for b = 2, 4, 8, .. with
+ *      nb = floor(m/b) >= 8: mean over blocks of (block sum)^2 / b <= 1 + 3 sqrt(2/nb).
+ *      All hold: k. Otherwise k <- 2k.
+ *   3. none, or n < 100: dependent.
+ */
+#include "detectors/kit/dependence.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "detectors/kit/reference.h"
+
+enum { VALUES_MIN = 100, BLOCKS_MIN = 8 };
+
+struct ranked {
+	double value;
+	uint32_t index;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	return (x->value > y->value) - (x->value < y->value);
+}
+
+/* rank[i] = scaled mid-rank of value[i]. False when all values are equal. */
+static bool
+scaled_ranks(double *rank, const double *value, uint32_t n, struct ranked *scratch)
+{
+	double squares = 0.0, middle = (n + 1.0) / 2.0, scale;
+
+	for (uint32_t i = 0; i < n; i++)
+		scratch[i] = (struct ranked){ value[i], i };
+	qsort(scratch, n, sizeof *scratch, compare);
+	for (uint32_t from = 0, to; from < n; from = to) {
+		double mid;
+
+		for (to = from + 1; to < n && !(scratch[to].value > scratch[from].value);)
+			to++;
+		mid = (from + to + 1.0) / 2.0 - middle;
+		for (uint32_t i = from; i < to; i++)
+			rank[scratch[i].index] = mid;
+		squares += mid * mid * (to - from);
+	}
+	if (!(squares > 0.0))
+		return false;
+	scale = 1.0 / sqrt(squares / n);
+	for (uint32_t i = 0; i < n; i++)
+		rank[i] *= scale;
+	return true;
+}
+
+static double
+autocorrelation(const double *r, uint32_t n, uint32_t lag)
+{
+	double sum = 0.0;
+
+	for (uint32_t i = 0; i + lag < n; i++)
+		sum += r[i] * r[i + lag];
+	return sum / n;
+}
+
+/* Rule 1; 0 = none. */
+static uint32_t
+first_step(const double *r, uint32_t n)
+{
+	if (autocorrelation(r, n, 1) < fmax(0.02, 2.0 / sqrt(n)))
+		return 1;
+	for (uint32_t h = 1; h <= n / 10; h++)
+		if (autocorrelation(r, n, h) < 0.1)
+			return 2 * h;
+	return 0;
+}
+
+/* Rule 2 for one k. */
+static bool
+blocks_fit(const double *r, uint32_t n, uint32_t k)
+{
+	uint32_t m = (n - 1) / k + 1;
+
+	for (uint32_t b = 2; m / b >= BLOCKS_MIN; b *= 2) {
+		uint32_t blocks = m / b;
+		double mean = 0.0;
+
+		for (uint32_t i = 0; i < blocks; i++) {
+			double sum = 0.0;
+
+			for (uint32_t j = 0; j < b; j++)
+				sum += r[(size_t)k * ((size_t)i * b + j)];
+			mean += sum * sum / b;
+		}
+		if (mean / blocks > 1.0 + 3.0 * sqrt(2.0 / blocks))
+			return false;
+	}
+	return true;
+}
+
+uint32_t
+dependence_step(const double *value, uint32_t n, bool *dependent)
+{
+	double *rank = malloc((n + (size_t)1) * sizeof *rank);
+	struct ranked *scratch = malloc((n + (size_t)1) * sizeof *scratch);
+	uint32_t step = 1;
+
+	*dependent = true;
+	if (!rank || !scratch || n < 2)
+		goto out;
+	if (!scaled_ranks(rank, value, n, scratch)) {
+		*dependent = false;
+		goto out;
+	}
+	if (n < VALUES_MIN)
+		goto out;
+	for (uint32_t k = first_step(rank, n); k > 0 && n / k >= VALUES_MIN; k *= 2)
+		if (blocks_fit(rank, n, k)) {
+			*dependent = false;
+			step = k;
+			break;
+		}
+out:
+	free(rank);
+	free(scratch);
+	return step;
+}
+
+/* value[i] -= mean of its group; `sum` and `count` have room for the groups. */
+static void
+subtract_means(double *value, const uint32_t *group, uint32_t groups, uint32_t n, double *sum,
+               double *count)
+{
+	for (uint32_t g = 0; g < groups; g++)
+		sum[g] = count[g] = 0.0;
+	for (uint32_t i = 0; i < n; i++) {
+		sum[group ? group[i] : 0] += value[i];
+		count[group ? group[i] : 0] += 1.0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t g = group ? group[i] : 0;
+
+		value[i] -= sum[g] / count[g];
+	}
+}
+
+uint32_t
+dependence_step_within_days(const struct reference *ref, bool *dependent)
+{
+	uint32_t days = ref->day ? ref->days : 1, keys = ref->key ? ref->keys : 1;
+	size_t groups = (days > keys ? days : keys) + (size_t)1;
+	double *value = malloc((ref->n + (size_t)1) * sizeof *value);
+	double *sum = malloc(groups * sizeof *sum), *count = malloc(groups * sizeof *count);
+	uint32_t step = 1;
+
+	*dependent = true;
+	if (value && sum && count) {
+		for (uint32_t i = 0; i < ref->n; i++)
+			value[i] = ref->value[i];
+		subtract_means(value, ref->key, keys, ref->n, sum, count);
+		subtract_means(value, ref->day, days, ref->n, sum, count);
+		step = dependence_step(value, ref->n, dependent);
+	}
+	free(value);
+	free(sum);
+	free(count);
+	return step;
+}

@@ -1,0 +1,164 @@
+/* cs_bernoulli.c -- confidence sequence for a rate: intervals that all hold the true rate at once
+ * with probability 1 - alpha, however often they are looked at (contract 7).
+ *
+ *   e(p) = B(a + S, b + n - S) / B(a, b) / (p^S (1-p)^(n-S));   the set {p: e(p) < 1/alpha}
+ *
+ * Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021 (beta-binomial mixture). ln e falls up to
+ * S/n and rises after it, so each bound is a bisection. Cost: about 120 logarithms a record.
+ */
+#include <math.h>
+
+#include "config/option.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/plain.h"
+#include "detectors/kit/special.h"
+#include "detectors/registry.h"
+
+enum { STEPS = 200 };
+static const char name[] = "cs-bernoulli";
+
+struct cs_bernoulli_options {
+	double a, b, alpha, target;
+};
+
+struct cs_bernoulli {
+	struct cs_bernoulli_options o;
+	double ln_prior, ln_limit; /* ln B(a, b), ln(1/alpha) */
+	/* state */
+	double n, ones;
+};
+
+static const struct option options_table[] = {
+	OPT_F64(struct cs_bernoulli_options, a, "a", "0.5", 1e-6, 1e6, "prior Beta(a, b)"),
+	OPT_F64(struct cs_bernoulli_options, b, "b", "0.5", 1e-6, 1e6, "prior Beta(a, b)"),
+	OPT_F64(struct cs_bernoulli_options, alpha, "alpha", "0.05", 1e-12, 0.999999,
+	        "probability that any interval misses the rate"),
+	OPT_AUTO_F64(struct cs_bernoulli_options, target, "target", "auto", 0.0, 1.0,
+	             "alarm on every record whose interval does not hold this rate; auto: never"),
+	OPT_END,
+};
+
+static size_t
+cs_bernoulli_bytes(const void *options, const struct reference *ref, uint32_t phases)
+{
+	(void)options;
+	(void)ref;
+	(void)phases;
+	return sizeof(struct cs_bernoulli);
+}
+
+static int
+cs_bernoulli_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
+                    uint64_t seed, uint64_t stream, struct diag *d)
+{
+	struct cs_bernoulli *self;
+	int err = plain_create(out, sizeof *self, name, d);
+
+	(void)ref;
+	(void)phases;
+	(void)seed;
+	(void)stream;
+	if (err)
+		return err;
+	self = *out;
+	self->o = *(const struct cs_bernoulli_options *)options;
+	self->ln_prior = special_ln_beta(self->o.a, self->o.b);
+	self->ln_limit = -log(self->o.alpha);
+	return 0;
+}
+
+/* The bound between `outside`, which is not in the set, and S/n, which is. */
+static double
+bound(const struct cs_bernoulli *self, double evidence, double outside)
+{
+	double inside = self->ones / self->n, misses = self->n - self->ones, middle = outside;
+
+	for (int i = 0; i < STEPS; i++) {
+		double ln_e = evidence;
+
+		middle = 0.5 * (inside + outside);
+		if (!(middle > fmin(inside, outside) && middle < fmax(inside, outside)))
+			break;
+		if (self->ones > 0.0)
+			ln_e -= self->ones * log(middle);
+		if (misses > 0.0)
+			ln_e -= misses * log1p(-middle);
+		if (ln_e < self->ln_limit)
+			inside = middle;
+		else
+			outside = middle;
+	}
+	return middle;
+}
+
+static void
+step(void *instance, double x, double g, double threshold, struct reading *out)
+{
+	struct cs_bernoulli *self = instance;
+	double evidence;
+
+	(void)g;
+	(void)threshold;
+	self->n += 1.0;
+	self->ones += x;
+	evidence = special_ln_beta(self->o.a + self->ones, self->o.b + self->n - self->ones)
+	           - self->ln_prior;
+	out->statistic = self->ones > 0.0 ? bound(self, evidence, 0.0) : 0.0;
+	out->upper = self->ones < self->n ? bound(self, evidence, 1.0) : 1.0;
+	out->alarm = self->o.target < out->statistic || self->o.target > out->upper;
+}
+
+static uint32_t
+cs_bernoulli_update(void *self, const struct column *column, uint32_t from, double threshold,
+                    struct reading *out)
+{
+	return plain_update(self, column, from, threshold, out, step);
+}
+
+static bool
+cs_bernoulli_accepts(const void *options, double value)
+{
+	(void)options;
+	return (value >= 0.0 && value <= 0.0) || (value >= 1.0 && value <= 1.0);
+}
+
+static void
+cs_bernoulli_save(const void *instance, struct codec *out)
+{
+	const struct cs_bernoulli *self = instance;
+
+	codec_put_f64(out, self->n);
+	codec_put_f64(out, self->ones);
+}
+
+static int
+cs_bernoulli_load(void *instance, struct codec *in, struct diag *d)
+{
+	struct cs_bernoulli *self = instance;
+
+	self->n = codec_get_f64(in);
+	self->ones = codec_get_f64(in);
+	return plain_loaded(!in->bad && plain_between(self->n, 0.0, 0x1p53)
+	                            && plain_between(self->ones, 0.0, self->n)
+	                            && self->n <= floor(self->n) && self->ones <= floor(self->ones),
+	                    name, d);
+}
+
+const struct detector cs_bernoulli_detector = {
+	.name = name,
+	.summary = "interval for a rate that holds at all times at once",
+	.source = "contract 7; Robbins 1970; Howard, Ramdas, McAuliffe, Sekhon 2021",
+	.kind = COLUMN_BINARY,
+	.flags = DETECTOR_INTERVAL | DETECTOR_DECIDES,
+	.options = options_table,
+	.options_size = sizeof(struct cs_bernoulli_options),
+	.bytes = cs_bernoulli_bytes,
+	.create = cs_bernoulli_create,
+	.destroy = free,
+	.accepts = cs_bernoulli_accepts,
+	.update = cs_bernoulli_update,
+	.reset = plain_go_on,
+	.skip = plain_skip,
+	.save = cs_bernoulli_save,
+	.load = cs_bernoulli_load,
+};

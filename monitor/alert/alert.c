@@ -1,0 +1,220 @@
+/* alert.c -- opening, worsening and end of alerts; see alert.h. */
+#include "monitor/alert/alert.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "config/limits.h"
+#include "monitor/stream/model.h"
+
+/* Records of an episode that must be quiet before it ends (semantics 9). */
+enum { QUIET_MAX = 10000, QUIET_FACTOR = 16 };
+
+const char *
+effect_unit(const struct stream *s)
+{
+	return s->type == STREAM_NUMERIC ? "sigma" : s->type == STREAM_BINARY ? "points" : "tv";
+}
+
+const char *
+alert_kind(const struct stream *s)
+{
+	static const char *const kind[] = { "drift", "quality", "drift", "coverage", "performance" };
+
+	return kind[s->kind];
+}
+
+const char *
+alert_severity(const struct news *n)
+{
+	if (n->promise != PROMISE_CERTIFIED)
+		return "info";
+	return fabs(n->effect.size) >= 0.5 ? "critical" : "warning";
+}
+
+/* 128-bit hash of (stream, detector, topic, partition, offset): the same when the record is read again. */
+static void
+alert_identity(const struct stream *s, const struct test *t, uint32_t partition, int64_t offset,
+               uint32_t again, char id[33])
+{
+	const struct common *common = s->model->common;
+	char text[1024];
+	int32_t number = 0;
+	const char *topic = common->topic(common->context, partition, &number);
+	int length = snprintf(text, sizeof text, "%.*s\x1f\x1f%s\x1f%s\x1f%s\x1f%d\x1f%lld",
+	                      (int)s->model->name_length, s->model->name, s->name, t->method, topic,
+	                      number, (long long)offset);
+	XXH128_hash_t hash;
+
+	if (length >= (int)sizeof text)
+		length = (int)sizeof text - 1;
+	hash = XXH3_128bits_withSeed(text, (size_t)length, again);
+	snprintf(id, 33, "%016llx%016llx", (unsigned long long)hash.high64,
+	         (unsigned long long)hash.low64);
+}
+
+static uint32_t
+quiet_records(const struct stream *s)
+{
+	const struct model_config *c = s->model->config;
+	double span = QUIET_FACTOR / (c->min_effect * c->min_effect);
+
+	if (!isnan(s->known_p0) && c->coverage_tolerance > 0)
+		span = QUIET_FACTOR * s->baseline * (1 - s->baseline) /
+		       (c->coverage_tolerance * c->coverage_tolerance);
+	span = fmax(span, c->resolve_after);
+	return span < QUIET_MAX ? (uint32_t)ceil(span) : QUIET_MAX;
+}
+
+/* Where the recent values concentrate: the cells that gained most. JSON. */
+static char *
+explanation(const struct stream *s)
+{
+	size_t size = 4096, at;
+	char *text;
+	bool taken[CELLS_MAX] = { false };
+	double total = 0;
+
+	if (!s->cells || !s->cells->total)
+		return NULL;
+	for (uint32_t i = 0; i < s->cells->n; i++)
+		total += s->summary.recent[i];
+	if (total < 1)
+		return NULL;
+	text = must_calloc(size, 1);
+	at = (size_t)snprintf(text, size, "{\"recent_records\":%.0f,\"cells\":[", total);
+	for (int rank = 0; rank < 3; rank++) {
+		double best = 0;
+		uint32_t cell = UINT32_MAX;
+
+		for (uint32_t i = 0; i < s->cells->n; i++) {
+			double gain = s->summary.recent[i] / total -
+			              (double)s->cells->count[i] / s->cells->total;
+
+			if (!taken[i] && gain > best) {
+				best = gain;
+				cell = i;
+			}
+		}
+		if (cell == UINT32_MAX)
+			break;
+		taken[cell] = true;
+		at += (size_t)snprintf(text + at, size - at, "%s{\"cell\":%u,", rank ? "," : "", cell);
+		at += alert_cell_json(s, cell, text + at, size - at);
+		at += (size_t)snprintf(text + at, size - at, ",\"reference\":%.4f,\"now\":%.4f}",
+		                       (double)s->cells->count[cell] / s->cells->total,
+		                       s->summary.recent[cell] / total);
+	}
+	snprintf(text + at, size - at, "]}");
+	return text;
+}
+
+static void
+effect_of_change(const struct stream *s, struct effect *e, int64_t *started_ms)
+{
+	struct change ch = { 0 };
+
+	*e = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
+	if (!runner_change(s->test[TEST_PAGING].runner, &ch) || !ch.records)
+		return;
+	*e = (struct effect){ ch.effect, ch.low, ch.high, fabs(ch.effect), ch.old_value, ch.new_value };
+	if (ch.start_ms > INT64_MIN)
+		*started_ms = ch.start_ms;
+}
+
+void
+alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outbound *out)
+{
+	struct test *t = &s->test[TEST_PAGING];
+	struct episode *e = &s->episode;
+	struct news *n = outbound_news(out);
+	struct runner_status st;
+	struct change ch = { 0 };
+
+	runner_status(t->runner, &st);
+	runner_change(t->runner, &ch);
+	n->kind = NEWS_OPEN;
+	n->stream = s;
+	n->sequence = rows->sequence[i];
+	n->at_ms = n->opened_ms = rows->watermark_ms[i];
+	n->started_ms = rows->time_ms[i];
+	effect_of_change(s, &n->effect, &n->started_ms);
+	n->partition = rows->partition[i];
+	n->offset = rows->offset[i];
+	n->statistic = st.statistic;
+	n->promise = s->dependent ? PROMISE_VOID_DEPENDENT : st.promise;
+	n->method = t->method;
+	n->step = st.step;
+	/* one record can open a second episode of the same stream only after many others were released
+	 * together with it (a window of labels that matured); then the hash is seeded by the count */
+	alert_identity(s, t, n->partition, n->offset,
+	               e->closed_sequence == n->sequence ? t->alarms : 0, n->alert_id);
+	e->closed_sequence = n->sequence;
+	n->explanation = explanation(s);
+	memcpy(n->harm, s->model->harm, sizeof n->harm);
+	memcpy(e->alert_id, n->alert_id, sizeof e->alert_id);
+	e->opened_ms = n->opened_ms;
+	e->started_ms = n->started_ms;
+	e->events = n->event = 1;
+	t->alarms++;
+	episode_open(e, quiet_records(s), ch.cell, isnan(n->effect.size) ? 0 : n->effect.size);
+	for (int role = 0; role < TEST_ROLES; role++)
+		if (s->test[role].runner)
+			runner_reset(s->test[role].runner);
+	stream_suspend(s, true);
+	out->alert = true;
+}
+
+static struct news *
+later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t watermark_ms,
+           const struct effect *effect, struct outbound *out)
+{
+	struct news *n = outbound_news(out);
+
+	n->kind = kind;
+	n->stream = s;
+	n->sequence = sequence;
+	n->event = ++s->episode.events;
+	memcpy(n->alert_id, s->episode.alert_id, sizeof n->alert_id);
+	n->at_ms = watermark_ms;
+	n->opened_ms = s->episode.opened_ms;
+	n->started_ms = s->episode.started_ms;
+	n->effect = *effect;
+	memcpy(n->harm, s->model->harm, sizeof n->harm);
+	n->statistic = (double)NAN;
+	n->promise = s->dependent ? PROMISE_VOID_DEPENDENT : stream_promise(s);
+	n->method = s->test[TEST_PAGING].method;
+	s->dirty = true;
+	return n;
+}
+
+void
+alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
+            struct outbound *out)
+{
+	later_news(s, NEWS_WORSE, rows->sequence[i], rows->watermark_ms[i], effect, out);
+	out->alert = true;
+}
+
+void
+alert_over(struct stream *s, uint64_t sequence, int64_t watermark_ms, const struct effect *effect,
+           const char *by, struct outbound *out)
+{
+	struct news *n = later_news(s, NEWS_OVER, sequence, watermark_ms, effect, out);
+
+	n->resolved_by = by;
+	episode_close(&s->episode);
+	out->alert = true;
+}
+
+void
+alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_ms, struct outbound *out)
+{
+	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
+
+	s->episode.acknowledged = true;
+	later_news(s, NEWS_ACKNOWLEDGED, sequence, watermark_ms, &none, out);
+}

@@ -1,0 +1,38 @@
+/* alert.h -- news of a stream as people read it: identity, text in five lines, explanation. */
+#ifndef MONITOR_ALERT_ALERT_H
+#define MONITOR_ALERT_ALERT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detectors/kit/cells.h"
+#include "detectors/runner.h"
+
+struct common;
+struct news;
+struct outbound;
+struct rows;
+struct stream;
+
+/* The paging test crossed at row i: opens the episode and adds the news. */
+void alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outbound *out);
+void alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
+                 struct outbound *out);
+/* Closes the episode; `by`: "evidence", "command", "rebaseline", "removed". */
+void alert_over(struct stream *s, uint64_t sequence, int64_t watermark_ms,
+                const struct effect *effect, const char *by, struct outbound *out);
+void alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_ms, struct outbound *out);
+/* Sorts the news that are new by (sequence, stream), gives each its episode, writes the texts. To be called
+ * when every row up to now went through its streams. */
+void alert_settle(struct common *common, struct outbound *out);
+
+const char *alert_kind(const struct stream *s);     /* drift, quality, coverage, performance */
+const char *alert_severity(const struct news *n);   /* info, warning, critical */
+const char *effect_unit(const struct stream *s);    /* sigma, points, tv */
+/* A cell in words: `"above":1,"to":2` or `"category":"x"`. */
+size_t alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size);
+void alert_promise_words(const struct common *common, enum promise promise, char *out, size_t size);
+/* 2026-01-02T03:04:05.678Z; size >= 32. */
+void time_text(int64_t ms, char *out, int size);
+
+#endif

@@ -1,0 +1,97 @@
+/* outbound.h -- what the next commit will write besides states: kept in memory until it has landed, so that
+ * a failed transaction can be tried again as it is.
+ */
+#ifndef MONITOR_ALERT_OUTBOUND_H
+#define MONITOR_ALERT_OUTBOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detectors/detector.h"
+#include "detectors/kit/cells.h"
+#include "detectors/runner.h"
+#include "storage/store.h"
+
+struct record;
+struct stream;
+
+enum news_kind { NEWS_OPEN, NEWS_WORSE, NEWS_OVER, NEWS_ACKNOWLEDGED };
+
+/* Something that happened to an alert, with everything that was known at that record. */
+struct news {
+	enum news_kind kind;
+	struct stream *stream;     /* NULL: an alert of the system (gap) */
+	uint64_t sequence;         /* of the record in merged order: the order of news */
+	uint32_t event;            /* number of the event within its alert, from 1 */
+	char alert_id[33];
+	char episode_id[33];       /* set when news are sorted */
+	int64_t at_ms;             /* watermark */
+	int64_t opened_ms, started_ms;
+	uint32_t partition;        /* of the opening record */
+	int64_t offset;
+	double statistic;
+	struct effect effect;
+	enum promise promise;
+	const char *resolved_by;   /* NEWS_OVER: static text */
+	const char *method;
+	uint32_t step;
+	bool deliver;              /* goes to the outbox */
+	char harm[160];            /* coverage or error when the present window began */
+	char *explanation;         /* JSON or NULL, malloc()ed */
+	char *text;                /* five lines, malloc()ed; filled when sorted */
+	char reason[64];           /* system alerts: gap reason */
+	char detail[256];
+};
+
+struct statistics_out {
+	struct stream *stream;
+	struct statistics_row row;  /* stream_id is filled at the commit; histogram malloc()ed or NULL */
+	bool open;                  /* of a window that goes on: a clean stop */
+};
+
+struct rejected_out {
+	uint64_t number;
+	uint32_t partition;
+	int64_t offset;
+	const char *reason;
+	char detail[96];
+	uint8_t *sample;
+	uint32_t sample_length;
+};
+
+struct gap_out {
+	uint32_t partition;
+	int64_t from, to, at_ms;
+	char reason[32];
+};
+
+struct outbound {
+	struct news *news;
+	size_t news_count, news_capacity;
+	size_t news_sorted;         /* the first so many have their episode and text */
+	struct statistics_out *statistics;
+	size_t statistics_count, statistics_capacity;
+	struct rejected_out *rejected;
+	size_t rejected_count, rejected_capacity;
+	struct gap_out *gap;
+	size_t gaps, gap_capacity;
+	bool alert;                 /* news to be delivered: commit soon */
+};
+
+/* Each returns a zeroed new element; ends the process when memory fails (nothing is lost: the
+ * transaction did not happen). */
+struct news *outbound_news(struct outbound *o);
+struct statistics_out *outbound_statistics(struct outbound *o);
+struct rejected_out *outbound_rejected(struct outbound *o, const struct record *r, uint64_t number);
+struct gap_out *outbound_gap(struct outbound *o);
+void outbound_clear(struct outbound *o); /* after a commit has landed */
+void outbound_finish(struct outbound *o);
+
+/* malloc and friends for what cannot be done without: on failure a sentence and exit 70. */
+void must(bool ok);
+void *must_calloc(size_t n, size_t size);
+void *must_grow(void *array, size_t *capacity, size_t need, size_t size);
+char *must_strndup(const char *text, size_t length);
+
+#endif

@@ -1,0 +1,161 @@
+/* check_cost.c -- arithmetic on what is known before the first record. See check.h.
+ *
+ * Memory is an upper bound where a part has one, bytes of the disk are estimates.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "config/config.h"
+#include "config/limits.h"
+#include "config/option.h"
+#include "detectors/detector.h"
+#include "detectors/kit/learner.h"
+#include "monitor/command/check.h"
+#include "monitor/decode/record.h"
+#include "monitor/label/journal.h"
+#include "monitor/source/merge.h"
+#include "monitor/source/merge_lane.h"
+#include "monitor/stream/rows.h"
+
+enum {
+	/* State of a stream in a commit (both tests, window, episode), measured; text of categories
+	 * apart. */
+	STATE_NUMERIC = 7000,
+	STATE_BINARY = 2000,
+	STATE_CATEGORICAL = 9000,
+	STATE_MODEL = 2000,
+	/* A row of `statistics` with its histogram, and of `label_statistics`. */
+	ROW_BYTES = 320,
+	LABEL_ROW_BYTES = 600,
+	/* A journal row and the outcome of a label. */
+	JOURNAL_BYTES = 56,
+	OUTCOME_BYTES = 32,
+	JOURNAL_MEMORY = 64,
+	ORPHAN_PART = 16,           /* orphans are so much less than predictions */
+	RECORD_BUFFERS = 2048,      /* text and cells of an ordinary record */
+	QUEUE_BYTES = 16 << 20,     /* of the client, over all partitions ... */
+	QUEUE_BYTES_MIN = 64 << 10, /* ... and for each at least */
+	CACHE_BYTES = 32 << 20,     /* of SQLite */
+	COMMIT_BYTES_S = 8 << 20,   /* states are written at most so fast */
+	COMMIT_S_MAX = 30,
+	DAY_S = 86400,
+	YEAR_DAYS = 365,
+};
+
+static double
+detector_memory(const char *method)
+{
+	const struct detector *detector = detector_find(method);
+	void *own = calloc(1, detector->options_size + 1);
+	size_t bytes = 0;
+
+	if (own) {
+		option_defaults(detector->options, own);
+		bytes = detector->bytes(own, NULL, 1);
+		option_finish(detector->options, own);
+	}
+	free(own);
+	return (double)bytes;
+}
+
+/* The reference is kept in memory to make the tests again; while it is learned there is a log
+ * beside it. */
+static double
+stream_memory(const struct check_model *m, int type)
+{
+	static const char *const method[CHECK_TYPES][2] = { { "tolerant", "conformal" },
+		{ "tolerant-binary", "binary" }, { "tolerant-categorical", "categorical" } };
+	double bytes = sizeof(struct stream) + ROWS_MAX * sizeof(double) +
+	               2.0 * m->config->reference_records * sizeof(struct learned);
+
+	if (type != STREAM_BINARY)
+		bytes += sizeof(struct cells) + LIMIT_WARMUP * sizeof(double);
+	return bytes + detector_memory(method[type][0]) + detector_memory(method[type][1]);
+}
+
+static double
+journal_row(const struct check_model *m, double fixed)
+{
+	return fixed + (double)m->config->classes.n * sizeof(double);
+}
+
+static void
+memory(struct check *c)
+{
+	struct check_cost *cost = &c->cost;
+	double partitions = c->partitions ? c->partitions : 1;
+
+	for (size_t i = 0; i < c->models; i++) {
+		const struct check_model *m = &c->model[i];
+		double rows = m->config->labels_capacity;
+
+		if (m->config->labels_enabled)
+			cost->journal += rows * journal_row(m, JOURNAL_MEMORY) +
+			                 rows / ORPHAN_PART * (sizeof(struct orphan) + sizeof(uint64_t));
+		for (int t = 0; t < CHECK_TYPES; t++)
+			if (m->type[t])
+				cost->streams += m->type[t] * stream_memory(m, t);
+		cost->streams += 3 * sizeof(struct rows);
+	}
+	cost->lookahead = partitions * (sizeof(struct merge_lane) + MERGE_WINDOW * (sizeof(struct record) +
+	                                sizeof(struct slot) + RECORD_BUFFERS));
+	cost->broker = fmax(QUEUE_BYTES, partitions * QUEUE_BYTES_MIN);
+	cost->cache = CACHE_BYTES;
+	cost->memory = cost->journal + cost->streams + cost->lookahead + cost->broker + cost->cache;
+}
+
+static double
+state_bytes(const struct check *c, const struct check_model *m)
+{
+	if (c->state_bytes > 0 && m->known)
+		return m->streams * c->state_bytes + STATE_MODEL;
+	return m->type[STREAM_NUMERIC] * (double)STATE_NUMERIC +
+	       m->type[STREAM_BINARY] * (double)STATE_BINARY +
+	       m->type[STREAM_CATEGORICAL] * (double)STATE_CATEGORICAL + STATE_MODEL;
+}
+
+/* Windows of a model in a day. */
+static double
+windows(const struct check_model *m, double rate)
+{
+	const struct window_config *w = &m->config->windows;
+
+	return w->width_ms ? DAY_S * 1000.0 / (double)w->width_ms : rate * DAY_S / fmax(w->records, 1);
+}
+
+static void
+disk_of_model(struct check *c, const struct check_model *m, uint32_t r)
+{
+	const struct config *config = c->config;
+	const struct model_config *mc = m->config;
+	double rate = m->rate[m->rates == 1 ? 0 : r], predictions = rate * m->predictions * DAY_S;
+	double commits = fmin(DAY_S / c->cost.interval_s, rate * DAY_S);
+	double day = windows(m, rate), fine = fmin((double)config->keep_fine_ms / 864e5, YEAR_DAYS);
+	double hours = fmin((double)config->keep_hour_ms / 864e5, YEAR_DAYS) * 24;
+	double rows = day * fine + hours + YEAR_DAYS, kept;
+
+	c->cost.day[r] += commits * state_bytes(c, m) + day * m->streams * ROW_BYTES;
+	c->cost.kept[r] += rows * m->streams * ROW_BYTES + state_bytes(c, m) +
+	                   m->streams * (double)mc->reference_records * 1.5 * sizeof(struct learned);
+	if (!mc->labels_enabled)
+		return;
+	c->cost.day[r] += predictions * (journal_row(m, JOURNAL_BYTES) + m->labelled * OUTCOME_BYTES) +
+	                  3 * day * LABEL_ROW_BYTES;
+	kept = fmin(predictions / 864e5 * (double)(mc->labels_wait_ms + mc->labels_lateness_ms),
+	            mc->labels_capacity);
+	c->cost.kept[r] += fmin(kept, predictions * YEAR_DAYS) *
+	                           (journal_row(m, JOURNAL_BYTES) + m->labelled * OUTCOME_BYTES) +
+	                   rows * LABEL_ROW_BYTES;
+}
+
+void
+check_cost(struct check *c)
+{
+	memory(c);
+	for (size_t i = 0; i < c->models; i++)
+		c->cost.commit += state_bytes(c, &c->model[i]);
+	c->cost.interval_s = fmin(fmax(1, c->cost.commit / COMMIT_BYTES_S), COMMIT_S_MAX);
+	for (uint32_t r = 0; r < c->rates; r++)
+		for (size_t i = 0; i < c->models; i++)
+			disk_of_model(c, &c->model[i], r);
+}

@@ -1,0 +1,381 @@
+/* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the
+ * daemon executes between two transactions. What can be checked is checked here, so that a typing
+ * error is told at once. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <sqlite3.h>
+
+#include "config/diag.h"
+#include "config/limits.h"
+#include "config/option.h"
+#include "monitor/clock.h"
+#include "monitor/command/cli.h"
+#include "monitor/command/commands.h"
+#include "monitor/command/control_find.h"
+#include "monitor/decode/instant.h"
+#include "monitor/decode/number.h"
+#include "storage/store.h"
+
+#define TIMES "T: epoch milliseconds (1700000000123) or RFC 3339 (2026-11-27T00:00:00Z).\n"
+#define COMMON                                                                                     \
+	"\nIt is executed at the daemon's next commit, within about a second, or when it starts.\n"  \
+	"  --wait          wait up to 10 s for that and print the result\n"
+#define STATUSES                                                                                   \
+	"\nExit status: 0; 1 executed, but nothing was to be done; 64 usage, or DB does not hold what\n" \
+	"is named; 65 not a database of ours; 66 there is no database; 74 I/O error; 75 not executed\n" \
+	"within 10 s (it stays in the queue); 78 the database is newer than this program.\n"
+
+static const char help_ack[] =
+	"usage: driftd ack DB ALERT [--note TEXT] [--wait]\n"
+	"\n"
+	"Marks an open alert as seen. It stays open and goes on being updated; nothing statistical\n"
+	"changes. ALERT: its id or a beginning that no other alert has (`driftd alerts DB`).\n"
+	"\n"
+	"  --note TEXT     kept with the command, for your colleagues\n" COMMON STATUSES;
+static const char help_resolve[] =
+	"usage: driftd resolve DB ALERT [--wait]\n"
+	"\n"
+	"Closes an alert; its stream is judged again against the same reference, so a change that\n"
+	"lasts is found again. If the new state is the normal one now: `driftd rebaseline DB\n"
+	"ALERT`.\n" COMMON STATUSES;
+static const char help_rebaseline[] =
+	"usage: driftd rebaseline DB MODEL|ALERT [--records N | --from T --to T] [--wait]\n"
+	"\n"
+	"Closes the episode and learns the reference anew: of the alert's stream, or of all streams\n"
+	"of a model. Coverage against a stated level keeps its null: it is a promise, not a past.\n"
+	"\n"
+	"  --records N     values of the new reference, 100 to 100000000; default: as configured\n"
+	"  --from T --to T the reference is that span of the topic instead of what comes from now on\n"
+	"  " TIMES
+	"In this version the daemon keeps both with the command, but always learns from the next\n"
+	"record on, as many values as are configured.\n" COMMON STATUSES;
+static const char help_expect[] =
+	"usage: driftd expect DB MODEL --from T --to T --reason TEXT [--streams GLOB] [--wait]\n"
+	"\n"
+	"Announces a span of event time (a sale, a holiday) in which nothing of the model is\n"
+	"judged: evidence is kept, nothing is delivered, no budget is spent. The last announcement\n"
+	"of a model counts.\n"
+	"\n"
+	"  --from T --to T the span, in event time; --to is the first instant after it\n"
+	"  --reason TEXT   for your colleagues\n"
+	"  --streams GLOB  only streams whose name matches, e.g. 'feature:*'; at most 63 bytes\n"
+	"  " TIMES COMMON STATUSES;
+
+enum { WAIT_MS = 10000, POLL_MS = 50, GLOB_BYTES_MAX = 63, NOTE_BYTES_MAX = 4096 };
+
+struct control {
+	struct cli cli;
+	const char *path;
+	const char *note, *records, *from, *to, *streams, *reason;
+	bool wait;
+	struct control_target target;
+	char *arguments;      /* JSON object, malloc()ed */
+	size_t arguments_length;
+	char effect[320];     /* what will happen, in words */
+};
+
+struct command {
+	const char *name, *help;
+	enum control_wanted wanted;
+	/* Checks the options and writes arguments and effect; 0 or an exit status after a message. */
+	int (*prepare)(struct control *c, FILE *arguments);
+};
+
+/* -- arguments --------------------------------------------------------------------------------- */
+
+/* "name":text, when it was given. */
+static void
+put_text(FILE *out, bool *any, const char *name, const char *text)
+{
+	if (!text)
+		return;
+	fprintf(out, "%s\"%s\":", *any ? "," : "", name);
+	cli_json_text(out, text, strlen(text));
+	*any = true;
+}
+
+static int
+instant(const struct control *c, const char *name, const char *text, int64_t *ms)
+{
+	enum instant_status status = INSTANT_WRONG;
+	size_t length = strlen(text);
+	struct number n;
+	const char *end = number_scan(text, &n);
+
+	if (end && !*end)
+		status = instant_number(&n, 0, ms);
+	else
+		status = instant_text(text, length, ms);
+	if (status == INSTANT_FINE)
+		return 0;
+	return cli_fail(&c->cli, EXIT_USAGE, status == INSTANT_WRONG ?
+	                "%s %s is no instant: epoch milliseconds, or RFC 3339 like 2026-11-27T00:00:00Z" :
+	                "%s %s is out of range", name, text);
+}
+
+static int
+span(const struct control *c, int64_t *from, int64_t *to)
+{
+	int status;
+
+	if (!c->from || !c->to)
+		return cli_fail(&c->cli, EXIT_USAGE, "%s is missing: --from T --to T go together",
+		                c->from ? "--to" : "--from");
+	if ((status = instant(c, "--from", c->from, from)) || (status = instant(c, "--to", c->to, to)))
+		return status;
+	if (*to <= *from)
+		return cli_fail(&c->cli, EXIT_USAGE, "--to %s is not after --from %s", c->to, c->from);
+	return 0;
+}
+
+static int
+prepare_ack(struct control *c, FILE *arguments)
+{
+	bool any = false;
+
+	if (c->note && strlen(c->note) > NOTE_BYTES_MAX)
+		return cli_fail(&c->cli, EXIT_USAGE, "the note has more than %d bytes", NOTE_BYTES_MAX);
+	put_text(arguments, &any, "note", c->note);
+	snprintf(c->effect, sizeof c->effect,
+	         "alert %.8s is acknowledged: it stays open until the change is "
+	         "over or `driftd resolve`", c->target.id);
+	return 0;
+}
+
+static int
+prepare_resolve(struct control *c, FILE *arguments)
+{
+	(void)arguments;
+	snprintf(c->effect, sizeof c->effect,
+	         "alert %.8s is resolved and its stream is judged again against "
+	         "the same reference", c->target.id);
+	return 0;
+}
+
+static int
+prepare_rebaseline(struct control *c, FILE *arguments)
+{
+	static const struct option row[] = {
+		{ "--records", OPTION_U32, 0, NULL, LIMIT_REFERENCE_MIN, 1e8, NULL, "" },
+		OPT_END,
+	};
+	uint32_t records = 0;
+	int64_t from, to;
+	struct diag d = { "" };
+	const char *whose = c->target.is_model ? "all streams of model" : "the stream of alert";
+	int status;
+
+	if (c->records && (c->from || c->to))
+		return cli_fail(&c->cli, EXIT_USAGE, "--records and --from/--to exclude each other");
+	snprintf(c->effect, sizeof c->effect,
+	         "%s %s: episode closed, reference learned anew from the next record on", whose,
+	         c->target.shown);
+	if (c->records) {
+		if (option_set(row, &records, c->records, &d))
+			return cli_fail(&c->cli, EXIT_USAGE, "%s", d.text);
+		fprintf(arguments, "\"records\":%u", records);
+	} else if (c->from || c->to) {
+		if ((status = span(c, &from, &to)))
+			return status;
+		fprintf(arguments, "\"from_ms\":%lld,\"to_ms\":%lld", (long long)from, (long long)to);
+	}
+	if (c->records || c->from || c->to)
+		fprintf(stderr, "%swarning: in this version --records and --from/--to are kept with the command,"
+		        " not executed%s\n", cli_warn(stderr), cli_plain(stderr));
+	return 0;
+}
+
+static int
+prepare_expect(struct control *c, FILE *arguments)
+{
+	bool any = true;
+	int64_t from, to;
+	int status = span(c, &from, &to);
+
+	if (status)
+		return status;
+	if (!c->reason || !*c->reason)
+		return cli_fail(&c->cli, EXIT_USAGE, "--reason TEXT is missing: what is going to happen?");
+	if (strlen(c->reason) > NOTE_BYTES_MAX)
+		return cli_fail(&c->cli, EXIT_USAGE, "the reason has more than %d bytes", NOTE_BYTES_MAX);
+	if (c->streams && (!*c->streams || strlen(c->streams) > GLOB_BYTES_MAX))
+		return cli_fail(&c->cli, EXIT_USAGE, "--streams is a glob of 1 to %d bytes", GLOB_BYTES_MAX);
+	fprintf(arguments, "\"from_ms\":%lld,\"to_ms\":%lld", (long long)from, (long long)to);
+	put_text(arguments, &any, "streams", c->streams);
+	put_text(arguments, &any, "reason", c->reason);
+	if (c->streams)
+		snprintf(c->effect, sizeof c->effect, "model %s: streams like %.63s are not judged from %.40s to "
+		         "%.40s of event time", c->target.shown, c->streams, c->from, c->to);
+	else
+		snprintf(c->effect, sizeof c->effect,
+		         "model %s: no stream is judged from %.40s to %.40s of event "
+		         "time", c->target.shown, c->from, c->to);
+	return 0;
+}
+
+static const struct command commands[] = {
+	{ "ack", help_ack, CONTROL_ALERT, prepare_ack },
+	{ "resolve", help_resolve, CONTROL_ALERT, prepare_resolve },
+	{ "rebaseline", help_rebaseline, CONTROL_ALERT | CONTROL_MODEL, prepare_rebaseline },
+	{ "expect", help_expect, CONTROL_MODEL, prepare_expect },
+};
+
+/* -- execution --------------------------------------------------------------------------------- */
+
+/* The command that was just inserted; its result once it is there. 1 executed, 0 not yet, else an
+ * error. */
+static int
+look(const struct control *c, sqlite3 *db, int64_t created_ms, char *result, size_t size)
+{
+	sqlite3_stmt *q = NULL;
+	int found = ERR_IO;
+
+	if (sqlite3_prepare_v2(db, "SELECT finished_ms IS NOT NULL, ifnull(result, '') FROM commands"
+	                       " WHERE command = ?1 AND target = ?2 AND created_ms = ?3"
+	                       " ORDER BY command_id DESC LIMIT 1", -1, &q, NULL) == SQLITE_OK) {
+		sqlite3_bind_text(q, 1, c->cli.command, -1, SQLITE_STATIC);
+		sqlite3_bind_text(q, 2, c->target.text, -1, SQLITE_STATIC);
+		sqlite3_bind_int64(q, 3, created_ms);
+		if (sqlite3_step(q) == SQLITE_ROW) {
+			found = sqlite3_column_int(q, 0);
+			snprintf(result, size, "%s", (const char *)sqlite3_column_text(q, 1));
+		}
+	}
+	sqlite3_finalize(q);
+	return found;
+}
+
+static int
+wait_for_result(const struct control *c, int64_t created_ms)
+{
+	const struct timespec pause = { 0, POLL_MS * 1000000 };
+	int64_t until = clock_monotonic_ms() + WAIT_MS;
+	char result[256] = "";
+	sqlite3 *db = NULL;
+	struct diag d = { "" };
+	int done, err = store_open_reader(&db, c->path, &d);
+
+	if (err)
+		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
+	while ((done = look(c, db, created_ms, result, sizeof result)) == 0 &&
+	       clock_monotonic_ms() < until)
+		nanosleep(&pause, NULL);
+	sqlite3_close(db);
+	if (done < 0)
+		return cli_fail(&c->cli, EXIT_DISK, "the queue of commands cannot be read");
+	if (!done)
+		return cli_fail(&c->cli, EXIT_RUNNING, "not executed within %d s; it stays in the queue. Does "
+		                "`driftd run` run on %s?", WAIT_MS / 1000, c->path);
+	puts(result);
+	return strncmp(result, "done", 4) == 0 ? EXIT_FINE : EXIT_ALERTS;
+}
+
+/* The pid in the lock file is a hint: is there somebody to execute the command? */
+static long
+daemon_pid(const char *path)
+{
+	size_t size = strlen(path) + sizeof ".lock";
+	char *name = malloc(size), text[32] = "";
+	FILE *f;
+	long pid;
+
+	if (!name)
+		return 0;
+	snprintf(name, size, "%s.lock", path);
+	f = fopen(name, "re");
+	free(name);
+	if (!f)
+		return 0;
+	if (!fgets(text, sizeof text, f))
+		text[0] = 0;
+	fclose(f);
+	pid = strtol(text, NULL, 10);
+	return pid > 0 && kill((pid_t)pid, 0) == 0 ? pid : 0;
+}
+
+static int
+insert(const struct control *c)
+{
+	struct diag d = { "" };
+	int64_t now = clock_wall_ms();
+	long pid = daemon_pid(c->path);
+	int err = store_insert_command(c->path, c->cli.command, c->target.text, c->arguments, now, &d);
+
+	if (err)
+		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
+	printf("%s.\n", c->effect);
+	if (pid)
+		printf("Executed at the daemon's next commit (pid %ld, within about a second).\n", pid);
+	else
+		puts("Executed at the daemon's next commit; none seems to run on it now: `driftd run CONFIG`.");
+	fflush(stdout);
+	return c->wait ? wait_for_result(c, now) : EXIT_FINE;
+}
+
+static int
+prepare(struct control *c, const struct command *command)
+{
+	FILE *arguments = open_memstream(&c->arguments, &c->arguments_length);
+	int status;
+
+	if (!arguments)
+		return cli_fail(&c->cli, EXIT_INTERNAL, "out of memory");
+	fputc('{', arguments);
+	status = command->prepare(c, arguments);
+	fputc('}', arguments);
+	if (fclose(arguments) && !status)
+		status = cli_fail(&c->cli, EXIT_INTERNAL, "out of memory");
+	return status;
+}
+
+static int
+control(struct control *c, const struct command *command)
+{
+	struct diag d = { "" };
+	sqlite3 *db = NULL;
+	int err, status;
+
+	c->path = c->cli.word[0];
+	err = store_open_reader(&db, c->path, &d);
+	if (err == ERR_MISSING)
+		return cli_fail(&c->cli, exit_status(err), "%s; `driftd check CONFIG` prints where it is",
+		                d.text);
+	if (err)
+		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
+	err = control_find(db, c->path, c->cli.word[1], command->wanted, &c->target, &d);
+	sqlite3_close(db);
+	if (err)
+		return cli_fail(&c->cli, err == ERR_IO ? EXIT_DISK : EXIT_USAGE, "%s", d.text);
+	status = prepare(c, command);
+	if (!status)
+		status = insert(c);
+	free(c->arguments);
+	control_target_finish(&c->target);
+	return status ? status : cli_finish(&c->cli, EXIT_FINE);
+}
+
+int
+cmd_control(int argc, char **argv)
+{
+	struct control c = { .path = NULL };
+	const struct cli_option wait = { "--wait", &c.wait, NULL }, end = { NULL, NULL, NULL };
+	const struct cli_option from = { "--from", NULL, &c.from }, to = { "--to", NULL, &c.to };
+	const struct cli_option ack[] = { wait, { "--note", NULL, &c.note }, end };
+	const struct cli_option resolve[] = { wait, end };
+	const struct cli_option rebaseline[] = { wait, from, to, { "--records", NULL, &c.records }, end };
+	const struct cli_option expect[] = { wait, from, to, { "--streams", NULL, &c.streams },
+		                             { "--reason", NULL, &c.reason }, end };
+	const struct cli_option *const options[] = { ack, resolve, rebaseline, expect };
+
+	for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+		if (!strcmp(argv[0], commands[i].name)) {
+			int status = cli_parse(&c.cli, argc, argv, options[i], 2, 2, commands[i].help);
+
+			return status < 0 ? EXIT_FINE : status ? status : control(&c, &commands[i]);
+		}
+	return EXIT_USAGE;
+}

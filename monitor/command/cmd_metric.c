@@ -1,0 +1,299 @@
+/* cmd_metric.c -- `driftd metric`: scores of forecasts over JSON Lines (contract 15). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/diag.h"
+#include "config/option.h"
+#include "detectors/metric/metric.h"
+#include "monitor/command/commands.h"
+#include "monitor/command/filter.h"
+#include "monitor/decode/jsonl.h"
+
+static const char help_text[] =
+	"usage: driftd metric NAME [-p name=value]... [--seed N] [--strict] [FILE|-]\n"
+	"\n"
+	"Reads rows of JSON (FILE or standard input, one object a line) and prints\n"
+	"`metric,value`; an undefined value is empty. A bad row is reported and left out.\n"
+	"\n"
+	"  --strict   stop at the first bad line\n"
+	"  --seed N   for pit and bootstrap (default 1)\n"
+	"\n"
+	"Exit status: 0, or 2 after a bad line or argument; messages on standard error.\n"
+	"`driftd metric NAME --help` tells fields and parameters of one.\n"
+	"\n";
+
+enum { LINE_MAX = 160, OPTIONS_BYTES_MAX = 1024 };
+
+static void
+append(char *out, size_t size, const char *text)
+{
+	size_t used = strlen(out);
+
+	snprintf(out + used, size - used, "%s", text);
+}
+
+/* The help for one metric, or for all of them. The caller frees it. */
+static char *
+help_for(const struct metric *one)
+{
+	size_t size = 16384;
+	char *text = calloc(1, size), line[LINE_MAX];
+
+	if (text == NULL)
+		return NULL;
+	append(text, size, help_text);
+	for (size_t i = 0; one == NULL && metric_table[i] != NULL; i++) {
+		snprintf(line, sizeof line, "  %-16s %s\n", metric_table[i]->name,
+		         metric_table[i]->summary);
+		append(text, size, line);
+	}
+	if (one == NULL)
+		return text;
+	snprintf(line, sizeof line, "%s: %s\n(%s)\n\nfields:", one->name, one->summary,
+	         one->source);
+	append(text, size, line);
+	for (const struct metric_field *f = one->fields; f->name != NULL; f++) {
+		append(text, size, f->presence == METRIC_REQUIRED ? " " : " [");
+		append(text, size, f->name);
+		append(text, size, f->presence == METRIC_REQUIRED ? "" : "]");
+	}
+	append(text, size, "\n");
+	for (const struct option *o = one->options; o->name != NULL; o++) {
+		snprintf(line, sizeof line, "  -p %s=%s  %s\n", o->name,
+		         o->fallback != NULL ? o->fallback : "...", o->help);
+		append(text, size, line);
+	}
+	return text;
+}
+
+/* What one run works with. */
+struct run {
+	const struct metric *metric;
+	void *state;
+	struct jsonl *json;
+	struct jsonl_numbers value[METRIC_FIELDS_MAX], level[METRIC_FIELDS_MAX];
+	struct metric_row row;
+};
+
+static int
+wrong_type(const struct metric_field *f, struct diag *d)
+{
+	static const char *const expected[] = {
+		[METRIC_NUMBER] = "a number",
+		[METRIC_INTEGER] = "a whole number",
+		[METRIC_ARRAY] = "an array of numbers",
+		[METRIC_LEVELS] = "an object of \"level\": number",
+	};
+
+	return diag_set(d, ERR_INVALID, "%s is not %s", f->name, expected[f->type]);
+}
+
+static int
+check_levels(const struct metric_field *f, const struct metric_input *in, struct diag *d)
+{
+	for (size_t i = 0; i < in->n; i++)
+		if (!(in->level[i] > 0.0 && in->level[i] < 1.0))
+			return diag_set(d, ERR_INVALID, "a level of %s is %g, not between 0 and 1",
+			                f->name, in->level[i]);
+	return 0;
+}
+
+/* Reads one field of the parsed line. 0 or ERR_INVALID. */
+static int
+read_field(struct run *r, size_t index, struct diag *d)
+{
+	const struct metric_field *f = &r->metric->fields[index];
+	struct metric_input *in = &r->row.in[index];
+	struct jsonl_numbers *value = &r->value[index], *level = &r->level[index];
+	enum jsonl_result got = JSONL_ABSENT;
+	double number;
+
+	*in = (struct metric_input){ .given = false };
+	switch (f->type) {
+	case METRIC_NUMBER:
+		got = jsonl_number(r->json, f->name, &in->number);
+		break;
+	case METRIC_INTEGER:
+		got = jsonl_integer(r->json, f->name, &in->integer);
+		break;
+	case METRIC_ARRAY:
+		got = jsonl_array(r->json, f->name, value);
+		break;
+	case METRIC_LEVELS:
+		got = jsonl_levels(r->json, f->name, level, value);
+		break;
+	}
+	if (got == JSONL_WRONG)
+		return wrong_type(f, d);
+	if (got == JSONL_ABSENT)
+		return f->presence == METRIC_REQUIRED
+		       ? diag_set(d, ERR_INVALID, "%s is missing", f->name) : 0;
+	in->given = true;
+	if (f->type == METRIC_NUMBER || f->type == METRIC_INTEGER) {
+		number = f->type == METRIC_NUMBER ? in->number : (double)in->integer;
+		if (number < f->low || number > f->high)
+			return diag_set(d, ERR_INVALID, "%s is %g, not between %g and %g", f->name,
+			                number, f->low, f->high);
+		return 0;
+	}
+	in->value = value->value;
+	in->level = f->type == METRIC_LEVELS ? level->value : NULL;
+	in->n = value->n;
+	if (in->n == 0)
+		return diag_set(d, ERR_INVALID, "%s is empty", f->name);
+	return f->type == METRIC_LEVELS ? check_levels(f, in, d) : 0;
+}
+
+/* One line. 1 when it was used, 0 when it is none of the metric's rows, or an error. */
+static int
+take_line(struct run *r, const char *text, size_t length, uint64_t number, struct diag *d)
+{
+	int err;
+
+	if (strspn(text, " \t") == length)
+		return 0;
+	err = jsonl_parse(r->json, text, length, d);
+	r->row.number = number;
+	for (size_t i = 0; err == 0 && r->metric->fields[i].name != NULL; i++) {
+		err = read_field(r, i, d);
+		if (err == 0 && !r->row.in[i].given
+		    && r->metric->fields[i].presence == METRIC_SELECTS)
+			return 0;
+	}
+	if (err == 0)
+		err = r->metric->add(r->state, &r->row, d);
+	return err != 0 ? err : 1;
+}
+
+static void
+print_values(struct run *r)
+{
+	struct metric_value value[METRIC_VALUES_MAX];
+	size_t n = r->metric->values(r->state, value);
+
+	for (size_t i = 0; i < n; i++) {
+		printf("%s,", value[i].name);
+		print_number(isfinite(value[i].value) ? value[i].value : (double)NAN);
+		putchar('\n');
+	}
+}
+
+/* All lines of the file; the exit status. */
+static int
+take_file(struct run *r, const char *path, bool strict)
+{
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+	struct diag d = { "" };
+	struct lines *lines = lines_open(path, &d);
+	int status = EXIT_FINE;
+	char *text;
+	size_t length;
+
+	if (lines == NULL) {
+		fprintf(stderr, "driftd metric: %s\n", d.text);
+		return EXIT_NO_INPUT;
+	}
+	puts("metric,value");
+	while (lines_next(lines, &text, &length)) {
+		int got = take_line(r, text, length, lines_number(lines), &d);
+
+		if (got == 1 && r->metric->each_row)
+			print_values(r);
+		if (got >= 0)
+			continue;
+		fprintf(stderr, "driftd metric: %s:%llu: %s\n", name,
+		        (unsigned long long)lines_number(lines), d.text);
+		status = got == ERR_INVALID ? EXIT_BAD_LINES : EXIT_INTERNAL;
+		if (strict || status == EXIT_INTERNAL)
+			break;
+	}
+	if (status != EXIT_INTERNAL && lines_error(lines) != NULL) {
+		fprintf(stderr, "driftd metric: %s: %s\n", name, lines_error(lines));
+		status = EXIT_DISK;
+	}
+	if (!r->metric->each_row && status != EXIT_INTERNAL)
+		print_values(r);
+	lines_close(lines);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fputs("driftd metric: cannot write to standard output\n", stderr);
+		status = EXIT_DISK;
+	}
+	return status;
+}
+
+/* `seed` as a parameter; it wins over --seed. */
+struct seed_options {
+	int64_t seed;
+};
+
+static uint64_t
+chosen_seed(const struct filter *f, const struct seed_options *o)
+{
+	for (size_t i = 0; i < f->params; i++)
+		if (strcmp(f->param[i].name, "seed") == 0)
+			return (uint64_t)o->seed;
+	return f->seed;
+}
+
+static const struct option seed_table[] = {
+	OPT_I64(struct seed_options, seed, "seed", "1", 0, 0x1p53, "Seed of the random numbers."),
+	OPT_END,
+};
+
+static int
+run_metric(struct run *r, const struct filter *f)
+{
+	_Alignas(max_align_t) unsigned char own[OPTIONS_BYTES_MAX] = { 0 };
+	struct seed_options seed = { 1 };
+	const struct option *const tables[] = { r->metric->options, seed_table };
+	void *const targets[] = { own, &seed };
+	struct diag d = { "" };
+	int status;
+
+	if (r->metric->options_size > sizeof own)
+		return EXIT_INTERNAL;
+	status = filter_options(f, tables, targets, r->metric->seeded ? 2 : 1);
+	if (status != 0)
+		return status;
+	r->json = jsonl_create();
+	if (r->json == NULL
+	    || r->metric->create(&r->state, own, chosen_seed(f, &seed), &d) != 0) {
+		fprintf(stderr, "driftd metric: %s\n", d.text[0] != '\0' ? d.text : "no memory");
+		return r->json == NULL ? EXIT_INTERNAL : EXIT_BAD_LINES;
+	}
+	status = take_file(r, f->file, f->strict);
+	r->metric->destroy(r->state);
+	return status;
+}
+
+int
+cmd_metric(int argc, char **argv)
+{
+	struct run r = { .metric = argc > 1 ? metric_find(argv[1]) : NULL };
+	char *help = help_for(r.metric);
+	struct filter f;
+	int status = help != NULL ? filter_parse(&f, argc, argv, true, help) : EXIT_INTERNAL;
+
+	free(help);
+	if (status != 0)
+		return status < 0 ? EXIT_FINE : status;
+	r.metric = metric_find(f.name);
+	if (r.metric == NULL) {
+		fprintf(stderr, "driftd metric: unknown metric %s; ", f.name);
+		fputs("`driftd metric --help` lists them\n", stderr);
+		return EXIT_BAD_LINES;
+	}
+	if (f.reference != NULL || f.kind != NULL) {
+		fprintf(stderr, "driftd metric: --reference and --kind do not belong here\n");
+		return EXIT_BAD_LINES;
+	}
+	status = run_metric(&r, &f);
+	for (size_t i = 0; i < METRIC_FIELDS_MAX; i++) {
+		jsonl_numbers_finish(&r.value[i]);
+		jsonl_numbers_finish(&r.level[i]);
+	}
+	jsonl_destroy(r.json);
+	return status;
+}

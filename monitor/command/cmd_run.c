@@ -1,0 +1,318 @@
+/* cmd_run.c -- the daemon: signals, pace of commits, what happens when the disk or a reader is in the way. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "config/diag.h"
+#include "monitor/clock.h"
+#include "monitor/command/commands.h"
+#include "monitor/log.h"
+#include "monitor/pipeline.h"
+#include "monitor/source/source.h"
+#include "storage/store.h"
+
+static const char help[] =
+	"usage: driftd run CONFIG [OPTION]...\n\n"
+	"Reads the configured topics, watches them and keeps everything in the configured database, in the\n"
+	"foreground. SIGTERM and SIGINT: commit and stop; a second one: stop at once (safe: what was not\n"
+	"committed is read again). SIGHUP: check the configuration, commit, start again with it.\n\n"
+	"      --until-end             stop when every partition has been read to its end\n"
+	"      --bootstrap-file FILE   write the embedded broker's address into this file\n"
+	"      --debug                 more log\n\n"
+	"Exit status: 0 stopped cleanly; 64 usage; 65 database foreign or corrupt; 66 no such file; 74 I/O\n"
+	"error; 75 already running; 78 configuration invalid or database of a newer version.\n"
+	"Another terminal: driftd status DB, driftd alerts DB, sqlite3 DB 'SELECT * FROM drift_now'\n";
+
+enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
+       WAL_WARN_BYTES = 128 << 20 };
+#define COMMIT_BYTES_PER_MS 8389 /* 8 MiB/s */
+
+struct run {
+	const char *config_path, *bootstrap_file;
+	bool until_end;
+	char **argv;
+	struct config *config;
+	struct store *store;
+	struct pipeline *pipeline;
+	struct source *source;
+	int signal_fd;
+	bool stop, reload;
+};
+
+static int
+parse(struct run *r, int argc, char **argv)
+{
+	static const struct option long_option[] = {
+		{ "until-end", no_argument, NULL, 'u' }, { "bootstrap-file", required_argument, NULL, 'b' },
+		{ "debug", no_argument, NULL, 'd' }, { "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
+	};
+	int c;
+
+	memset(r, 0, sizeof *r);
+	r->argv = argv;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "h", long_option, NULL)) != -1)
+		switch (c) {
+		case 'u':
+			r->until_end = true;
+			break;
+		case 'b':
+			r->bootstrap_file = optarg;
+			break;
+		case 'd':
+			log_set_level(LOG_DEBUG);
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return -1;
+		default:
+			fputs("`driftd run --help` tells more\n", stderr);
+			return EXIT_USAGE;
+		}
+	if (argc - optind != 1) {
+		fputs("driftd run: one CONFIG is needed; `driftd run --help` tells more\n", stderr);
+		return EXIT_USAGE;
+	}
+	r->config_path = argv[optind];
+	return 0;
+}
+
+/* Before the first thread: librdkafka's inherit the mask, so signals come only through the descriptor. */
+static int
+signals(struct run *r, struct diag *d)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	r->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return r->signal_fd < 0 ? diag_set(d, ERR_IO, "signalfd: %s", strerror(errno)) : 0;
+}
+
+static void
+read_signals(struct run *r)
+{
+	struct signalfd_siginfo info;
+
+	while (read(r->signal_fd, &info, sizeof info) == sizeof info) {
+		struct config *fresh;
+
+		if (info.ssi_signo != SIGHUP) {
+			if (r->stop)
+				_exit(0); /* nothing is half done: the open transaction never happened */
+			log_event(LOG_INFO, "stop", "signal %u: committing and stopping", info.ssi_signo);
+			r->stop = true;
+		} else if (config_load(&fresh, r->config_path, stderr, NULL) == 0) {
+			config_free(fresh);
+			log_event(LOG_INFO, "reload", "%s is valid: committing and starting again with it",
+			          r->config_path);
+			r->stop = r->reload = true;
+		} else {
+			log_event(LOG_ERROR, "reload", "%s is not valid; going on with the present one",
+			          r->config_path);
+		}
+	}
+}
+
+static int
+note_run(struct run *r, const char *event, const char *detail, struct diag *d)
+{
+	int err = store_begin(r->store, d);
+
+	if (err)
+		return err;
+	(void)store_put_run(r->store, event, detail, clock_wall_ms());
+	return store_commit(r->store, d);
+}
+
+static int
+tell_bootstrap(struct run *r, struct diag *d)
+{
+	const char *address = source_kafka_bootstrap(r->source);
+	FILE *f;
+
+	if (!address)
+		return 0;
+	printf("bootstrap.servers=%s\n", address);
+	fflush(stdout);
+	log_event(LOG_INFO, "embedded", "embedded broker at %s", address);
+	if (!r->bootstrap_file)
+		return 0;
+	f = fopen(r->bootstrap_file, "w");
+	if (!f || fprintf(f, "%s\n", address) < 0 || fclose(f))
+		return diag_set(d, ERR_IO, "%s: %s", r->bootstrap_file, strerror(errno));
+	return 0;
+}
+
+static int
+start(struct run *r, struct diag *d)
+{
+	const struct resume *resume;
+	struct pipeline_status st;
+	size_t resumes;
+	char detail[64];
+	int err = store_open(&r->store, r->config->database, STORE_DAEMON, r->config->id_hash_key, d);
+
+	if (!err)
+		err = pipeline_create(&r->pipeline, r->config, r->store, d);
+	if (!err)
+		err = pipeline_fit_configured(r->pipeline, d);
+	if (err)
+		return err;
+	resume = pipeline_resume(r->pipeline, &resumes);
+	err = source_kafka_open(&r->source, r->config, pipeline_decoder(r->pipeline), resume, resumes, d);
+	if (!err)
+		err = pipeline_attach(r->pipeline, r->source, d);
+	if (!err)
+		err = tell_bootstrap(r, d);
+	snprintf(detail, sizeof detail, "pid %d, version " DRIFTD_VERSION, (int)getpid());
+	if (!err)
+		err = note_run(r, "start", detail, d);
+	if (!err) {
+		pipeline_status(r->pipeline, &st);
+		log_event(LOG_INFO, "start", "database %s, %u models, %u streams, %zu MiB of memory",
+		          r->config->database, st.models, st.streams, st.bytes >> 20);
+	}
+	return err;
+}
+
+/* A full disk or a reader with the write lock is waited for, and nothing is read meanwhile; a database that
+ * was moved or an I/O error ends the process (what the disk holds is consistent, memory is not trusted). */
+static int
+commit(struct run *r, struct diag *d)
+{
+	for (;;) {
+		int err = store_check_moved(r->store, d);
+
+		if (!err)
+			err = pipeline_commit(r->pipeline, d);
+		if (err != ERR_BUSY && err != ERR_LIMIT)
+			return err;
+		log_often(LOG_WARN, err == ERR_BUSY ? "database_busy" : "disk_full",
+		          "%s; trying again, nothing is read meanwhile", d->text);
+		r->source->vtable->wait(r->source, err == ERR_BUSY ? 100 : RETRY_MS, r->signal_fd);
+		read_signals(r);
+		if (r->stop)
+			return err;
+	}
+}
+
+/* What a person should see to before it stops the daemon. */
+static void
+watch_disk(const struct run *r)
+{
+	int64_t wal = store_wal_bytes(r->store);
+
+	if (wal > WAL_WARN_BYTES)
+		log_often(LOG_WARN, "wal", "%s-wal has %lld MiB: a reader holds a transaction; find it with "
+		          "`fuser %s`", r->config->database, (long long)(wal >> 20), r->config->database);
+	if (store_free_bytes(r->store) < STORE_FREE_MIN_BYTES)
+		log_often(LOG_WARN, "disk", "less than %d MiB are free beside %s", STORE_FREE_MIN_BYTES >> 20,
+		          r->config->database);
+}
+
+static int64_t
+commit_interval(const struct pipeline_status *st)
+{
+	int64_t ms = (int64_t)(st->commit_bytes / COMMIT_BYTES_PER_MS);
+
+	if (st->alert_waiting || ms < COMMIT_MIN_MS)
+		return COMMIT_MIN_MS;
+	return ms > COMMIT_MAX_MS ? COMMIT_MAX_MS : ms;
+}
+
+static int
+loop(struct run *r, struct diag *d)
+{
+	int64_t committed = 0;
+	int err = 0;
+
+	while (!r->stop && !err) {
+		int64_t now = clock_monotonic_ms();
+		enum pipeline_step step = pipeline_step(r->pipeline, STEP_RECORDS, now);
+		struct pipeline_status st;
+
+		if (step == PIPELINE_STOP) {
+			err = commit(r, d);
+			return err ? err : diag_set(d, ERR_IO, "stopped: see the messages above");
+		}
+		if (r->until_end && step == PIPELINE_END)
+			break;
+		pipeline_status(r->pipeline, &st);
+		now = clock_monotonic_ms();
+		if (now - committed >= commit_interval(&st)) {
+			err = commit(r, d);
+			committed = clock_monotonic_ms();
+			watch_disk(r);
+		}
+		read_signals(r);
+		if (!r->stop && !err && (step == PIPELINE_WAIT || step == PIPELINE_END))
+			r->source->vtable->wait(r->source, step == PIPELINE_WAIT ? 100 : 500, r->signal_fd);
+	}
+	return err;
+}
+
+static int
+run(struct run *r, struct diag *d)
+{
+	int err = start(r, d);
+
+	if (!err)
+		err = loop(r, d);
+	if (!err) {
+		pipeline_put_open_windows(r->pipeline);
+		err = commit(r, d);
+	}
+	if (!err)
+		err = note_run(r, "stop", r->reload ? "reload" : "clean", d);
+	pipeline_destroy(r->pipeline);
+	if (r->source)
+		r->source->vtable->close(r->source);
+	store_close(r->store);
+	return err;
+}
+
+int
+cmd_run(int argc, char **argv)
+{
+	struct run r;
+	struct diag d = { "" };
+	int status = parse(&r, argc, argv), err;
+
+	if (status)
+		return status < 0 ? 0 : status;
+	err = config_load(&r.config, r.config_path, stderr, &d);
+	if (err) {
+		if (err == ERR_MISSING)
+			fprintf(stderr, "driftd: %s\n", d.text);
+		return exit_status(err);
+	}
+	for (size_t i = 0; i < r.config->models; i++)
+		if (r.config->model[i].segments.n)
+			log_event(LOG_WARN, "segments", "model %s: segments are read but not watched in this "
+			          "version", r.config->model[i].name);
+	err = signals(&r, &d);
+	if (!err)
+		err = run(&r, &d);
+	if (err)
+		log_event(LOG_ERROR, "exit", "%s", d.text);
+	config_free(r.config);
+	if (!err && r.reload) {
+		sigset_t none;
+
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		execv("/proc/self/exe", argv - 1);
+	}
+	return exit_status(err);
+}

@@ -1,0 +1,437 @@
+/* labels.c -- predictions into the journal, labels onto them, and what came of it. See labels.h. */
+#include "monitor/label/labels.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/diag.h"
+#include "monitor/decode/record.h"
+#include "monitor/label/labels_inside.h"
+
+int
+labels_create(struct labels **out, struct model *m, struct diag *d)
+{
+	struct labels *l = must_calloc(1, sizeof *l);
+	struct journal_config config = {
+		.capacity = m->config->labels_capacity,
+		.keep_ms = m->config->labels_wait_ms + m->config->labels_lateness_ms,
+	};
+	int err;
+
+	l->model = m;
+	memset(l->class_prob, 0xff, sizeof l->class_prob);
+	err = journal_create(&l->journal, &config, d);
+	for (size_t i = 0; i < m->config->classes.n; i++)
+		labels_class(l, m->config->classes.text[i], (uint32_t)strlen(m->config->classes.text[i]));
+	*out = l;
+	return err;
+}
+
+void
+labels_destroy(struct labels *l)
+{
+	if (!l)
+		return;
+	journal_destroy(l->journal);
+	for (uint32_t i = 0; i < l->classes.n; i++)
+		free(l->classes.text[i]);
+	free(l->prob_scratch);
+	free(l->window);
+	free(l->entry);
+	free(l);
+}
+
+const struct journal *
+labels_journal(const struct labels *l)
+{
+	return l->journal;
+}
+
+size_t
+labels_bytes(const struct labels *l)
+{
+	return sizeof *l + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
+	       l->entry_capacity * sizeof *l->entry;
+}
+
+uint32_t
+labels_class(struct labels *l, const char *text, uint32_t length)
+{
+	struct classes *c = &l->classes;
+
+	if (length > LIMIT_TEXT_BYTES)
+		length = LIMIT_TEXT_BYTES;
+	if (c->n && c->length[c->last] == length && !memcmp(c->text[c->last], text, length))
+		return c->last;
+	for (uint32_t i = 0; i < c->n; i++)
+		if (c->length[i] == length && !memcmp(c->text[i], text, length))
+			return c->last = i;
+	if (c->n == LIMIT_CLASSES)
+		return LIMIT_CLASSES;
+	c->text[c->n] = must_strndup(text, length);
+	c->length[c->n] = length;
+	return c->last = c->n++;
+}
+
+struct version *
+labels_version(struct labels *l, uint16_t group)
+{
+	return group < l->model->versions ? l->model->version[group] : NULL;
+}
+
+static uint32_t
+cell_class(struct labels *l, const struct record *r, const struct cell *c)
+{
+	char digits[40];
+
+	if (c->tag == CELL_TEXT || c->text.length)
+		return labels_class(l, record_text(r, c->text), c->text.length);
+	if (c->tag != CELL_NUMBER)
+		return LIMIT_CLASSES;
+	return labels_class(l, digits, (uint32_t)snprintf(digits, sizeof digits, "%.17g", c->number));
+}
+
+/* -- probabilities: position k of a record's array belongs to which class? --------------------------- */
+
+/* At the first record with probabilities, and never again: names in the configuration, else names with the
+ * record, else the index as text. */
+static bool
+learn_probs(struct labels *l, const struct record *r)
+{
+	const struct model_config *config = l->model->config;
+
+	if (r->probs > LIMIT_CLASSES || journal_set_probs(l->journal, r->probs + labels_kept(l)))
+		return false;
+	l->probs = r->probs;
+	free(l->prob_scratch);
+	l->prob_scratch = must_calloc(l->probs + KEPT, sizeof *l->prob_scratch);
+	for (uint32_t k = 0; k < r->probs; k++) {
+		char digits[16];
+		uint32_t class;
+
+		if (config->classes.n)
+			class = k < config->classes.n ? k : LIMIT_CLASSES;
+		else if (k < r->classes)
+			class = labels_class(l, record_text(r, r->class_name[k]), r->class_name[k].length);
+		else
+			class = labels_class(l, digits,
+			                     (uint32_t)snprintf(digits, sizeof digits, "%u", k));
+		l->prob_class[k] = (uint16_t)class;
+		if (class < LIMIT_CLASSES)
+			l->class_prob[class] = (uint16_t)k;
+	}
+	return true;
+}
+
+/* The record's probabilities in the order of the first record's; NULL when they cannot be used. */
+static const double *
+ordered_probs(struct labels *l, const struct record *r)
+{
+	if (!r->probs || r->parts & (RECORD_PROB_SUM | RECORD_PROB_RANGE))
+		return NULL;
+	if (!l->probs && !learn_probs(l, r))
+		return NULL;
+	if (r->probs != l->probs) {
+		l->model->counter[COUNT_CLASS_COUNT]++;
+		return NULL;
+	}
+	if (!r->classes || r->classes != r->probs)
+		return r->prob;
+	for (uint32_t k = 0; k < r->probs; k++) { /* names may come in another order */
+		uint32_t class = l->prob_class[k];
+
+		if (class < l->classes.n && l->classes.length[class] == r->class_name[k].length &&
+		    !memcmp(l->classes.text[class], record_text(r, r->class_name[k]),
+		            r->class_name[k].length)) {
+			l->prob_scratch[k] = r->prob[k];
+			continue;
+		}
+		class = labels_class(l, record_text(r, r->class_name[k]), r->class_name[k].length);
+		if (class == LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX) {
+			l->model->counter[COUNT_CLASS_COUNT]++;
+			return NULL;
+		}
+		l->prob_scratch[l->class_prob[class]] = r->prob[k];
+	}
+	return l->prob_scratch;
+}
+
+/* -- predictions ------------------------------------------------------------------------------------- */
+
+bool
+labels_duplicate(struct labels *l, const struct record *r)
+{
+	return r->parts & RECORD_HAS_ID && journal_find(l->journal, r->id_keyed) != UINT64_MAX;
+}
+
+static uint16_t
+level_index(struct labels *l, double level)
+{
+	if (isnan(level))
+		return UINT16_MAX;
+	for (uint32_t i = 0; i < l->levels; i++)
+		if (l->level[i] == level)
+			return (uint16_t)i;
+	if (l->levels == LEVELS_MAX)
+		return UINT16_MAX;
+	l->level[l->levels] = level;
+	return (uint16_t)l->levels++;
+}
+
+static void
+fill_class(struct labels *l, const struct record *r, struct journal_row *row)
+{
+	uint64_t set = 0;
+	bool known = true;
+
+	for (uint32_t i = 0; i < r->sets; i++) {
+		uint32_t class = cell_class(l, r, &r->set[i]);
+
+		if (class < 64)
+			set |= (uint64_t)1 << class;
+		else
+			known = false;
+	}
+	row->u.klass.set = set;
+	row->u.klass.top = (double)NAN;
+	if (r->has_set && known)
+		row->flags |= JOURNAL_SET;
+	else if (r->has_set)
+		l->model->counter[COUNT_SET_UNKNOWN]++;
+	if (r->klass.tag == CELL_TEXT || r->klass.tag == CELL_NUMBER) {
+		uint32_t class = cell_class(l, r, &r->klass);
+
+		if (class < LIMIT_CLASSES) {
+			row->flags |= JOURNAL_CLASS;
+			row->klass = (uint16_t)class;
+		}
+	}
+}
+
+/* False: there is nothing in the record that a label could be compared with. */
+static bool
+fill_row(struct labels *l, struct version *v, const struct record *r, struct journal_row *row)
+{
+	double level = l->model->config->coverage_level;
+
+	*row = (struct journal_row){ .id = r->id_keyed, .ts = r->ts, .group = v->number,
+		                     .klass = UINT16_MAX };
+	if (isnan(level) && r->level.tag == CELL_NUMBER)
+		level = r->level.number;
+	row->level = level_index(l, level);
+	row->window = (uint32_t)(l->window_base + l->windows - 1);
+	if (r->value.tag == CELL_NUMBER || r->lower.tag == CELL_NUMBER) {
+		bool interval = r->lower.tag == CELL_NUMBER && r->upper.tag == CELL_NUMBER;
+
+		row->flags |= interval ? JOURNAL_INTERVAL : JOURNAL_VALUE;
+		row->u.interval.value = r->value.tag == CELL_NUMBER ? r->value.number : (double)NAN;
+		row->u.interval.lower = interval ? r->lower.number : (double)NAN;
+		row->u.interval.upper = interval ? r->upper.number : (double)NAN;
+		return true;
+	}
+	fill_class(l, r, row);
+	return row->flags || r->probs;
+}
+
+static void take_label(struct labels *l, uint64_t number, double label, uint32_t class,
+                       const char *text, uint32_t length, int64_t ts);
+
+/* `revision: last`: the payload of a row also keeps what its label will overwrite. */
+static const double *
+keep_for_revision(struct labels *l, const struct journal_row *row, const double *probs)
+{
+	if (!l->prob_scratch) {
+		if (journal_set_probs(l->journal, KEPT))
+			return NULL;
+		l->prob_scratch = must_calloc(KEPT, sizeof *l->prob_scratch);
+	}
+	if (probs && probs != l->prob_scratch)
+		memcpy(l->prob_scratch, probs, l->probs * sizeof *probs);
+	labels_keep(l, row, l->prob_scratch);
+	return l->prob_scratch;
+}
+
+void
+labels_prediction(struct labels *l, struct version *v, const struct record *r)
+{
+	struct label_window *w = &l->window[l->windows - 1];
+	struct journal_row row;
+	struct orphan orphan;
+	const double *probs;
+	uint64_t number;
+
+	if (!(r->parts & RECORD_HAS_ID)) {
+		l->model->counter[COUNT_MISSING_ID]++;
+		return;
+	}
+	probs = ordered_probs(l, r);
+	if (!fill_row(l, v, r, &row))
+		return;
+	if (probs)
+		row.flags |= JOURNAL_PROBS;
+	if (labels_kept(l))
+		probs = keep_for_revision(l, &row, probs);
+	number = journal_append(l->journal, &row, probs);
+	must(number != UINT64_MAX);
+	if (!w->predictions)
+		w->first_row = number;
+	w->predictions++;
+	label_rows_prediction(l, v->number, w);
+	if (!(r->parts & RECORD_LABEL) && journal_orphan_take(l->journal, r->id_keyed, &orphan)) {
+		l->model->counter[COUNT_ORPHAN_MATCHED]++;
+		l->partition = r->partition;
+		l->offset = r->offset;
+		take_label(l, number, orphan.is_class ? (double)NAN : orphan.label,
+		           orphan.is_class ? (uint32_t)orphan.label : LIMIT_CLASSES, NULL, 0, orphan.ts);
+	}
+}
+
+/* -- labels ------------------------------------------------------------------------------------------ */
+
+static uint32_t
+number_class(struct labels *l, double number)
+{
+	char digits[40];
+
+	return labels_class(l, digits, (uint32_t)snprintf(digits, sizeof digits, "%.17g", number));
+}
+
+/* A repeat of a label that was taken: the first one counts, or the last where `revision: last` says so. */
+static void
+repeat_label(struct labels *l, uint64_t number, double given, int64_t ts)
+{
+	const struct journal_row *row = journal_get(l->journal, number);
+
+	l->model->counter[COUNT_REPEAT_LINES]++;
+	if (row->u.done.label == given)
+		return;
+	l->model->counter[COUNT_REPEAT_OTHER_LABEL]++;
+	if (l->model->config->revision == REVISION_LAST)
+		labels_revise(l, number, given, ts);
+}
+
+/* `label` NaN unless numeric; `class` LIMIT_CLASSES when it is to be made of text or number. */
+static void
+take_label(struct labels *l, uint64_t number, double label, uint32_t class, const char *text,
+           uint32_t length, int64_t ts)
+{
+	const struct journal_row *row = journal_get(l->journal, number);
+	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
+	struct outcome o = OUTCOME_NONE;
+	struct label_window *w = label_window(l, row->window);
+	uint16_t group = row->group;
+
+	if (!numeric && class == LIMIT_CLASSES)
+		class = text && length ? labels_class(l, text, length) :
+		        isnan(label) ? LIMIT_CLASSES : number_class(l, label);
+	if (numeric ? isnan(label) : class == LIMIT_CLASSES) {
+		l->model->counter[COUNT_LABEL_TYPE]++;
+		return;
+	}
+	if (row->flags & JOURNAL_DONE) {
+		repeat_label(l, number, numeric ? label : (double)class, ts);
+		return;
+	}
+	if (ts - row->ts > l->model->config->labels_wait_ms) {
+		l->model->counter[COUNT_LABELS_LATE]++;
+		return;
+	}
+	if (numeric)
+		labels_judge_number(l, row, label, &o);
+	else
+		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
+		            class, &o);
+	l->model->counter[COUNT_MATCHED_IDS]++;
+	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
+	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
+	if (w) {
+		label_rows_add(l, group, w, &o, 1);
+		labels_arrived(l, w, number);
+	}
+}
+
+void
+labels_label(struct labels *l, const struct label_event *e)
+{
+	uint64_t number = journal_find(l->journal, e->id_keyed);
+	struct orphan o = { .id = e->id_keyed, .ts = e->ts, .label = e->number };
+
+	l->model->counter[COUNT_LABEL_LINES]++;
+	l->partition = e->partition;
+	l->offset = e->offset;
+	if (number != UINT64_MAX) {
+		take_label(l, number, e->number, LIMIT_CLASSES, e->text, e->text_length, e->ts);
+		return;
+	}
+	if (isnan(e->number)) {
+		o.is_class = 1;
+		o.label = labels_class(l, e->text, e->text_length);
+	}
+	if (journal_orphan_add(l->journal, &o))
+		l->model->counter[COUNT_ORPHAN_ADDED]++;
+	else
+		l->model->counter[COUNT_REPEAT_LINES]++;
+}
+
+void
+labels_inline(struct labels *l, struct version *v, const struct record *r)
+{
+	uint64_t number;
+
+	(void)v;
+	if (!(r->parts & RECORD_HAS_ID))
+		return;
+	number = journal_find(l->journal, r->id_keyed);
+	if (number == UINT64_MAX)
+		return;
+	l->partition = r->partition;
+	l->offset = r->offset;
+	l->model->counter[COUNT_LABEL_LINES]++;
+	take_label(l, number, r->label.tag == CELL_NUMBER ? r->label.number : (double)(double)NAN, LIMIT_CLASSES,
+	           record_text(r, r->label.text), r->label.text.length, r->ts);
+}
+
+void
+labels_outcome(struct labels *l, struct version *v, const struct record *r, struct label_outcome *out)
+{
+	struct outcome o = OUTCOME_NONE;
+	struct journal_row row;
+
+	labels_flags_outcome(0, 0, out);
+	if (!fill_row(l, v, r, &row))
+		return;
+	if (row.flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
+		if (r->label.tag != CELL_NUMBER)
+			return;
+		labels_judge_number(l, &row, r->label.number, &o);
+	} else {
+		labels_judge_class(l, &row, NULL, cell_class(l, r, &r->label), &o);
+	}
+	labels_flags_outcome(row.flags, o.flags, out);
+}
+
+void
+labels_harm(const struct labels *l, char *out, size_t size)
+{
+	uint32_t judged = 0, missed = 0, classes = 0, wrong = 0;
+	int at = 0;
+
+	for (uint32_t i = 0; i < l->recents; i++) {
+		judged += l->recent[i].has_miss;
+		missed += l->recent[i].miss;
+		classes += l->recent[i].has_wrong;
+		wrong += l->recent[i].wrong;
+	}
+	if (!judged && !classes) {
+		snprintf(out, size, "not labelled yet");
+		return;
+	}
+	if (judged)
+		at = snprintf(out, size, "coverage %.3f over the last %u labels", 1 - (double)missed / judged,
+		              judged);
+	if (classes && at >= 0 && (size_t)at < size)
+		snprintf(out + at, size - (size_t)at, "%serror %.3f over the last %u labels",
+		         at ? ", " : "", (double)wrong / classes, classes);
+}

@@ -1,0 +1,63 @@
+/* labels.h -- joins labels with predictions and says what came of them (semantics 5, 6).
+ *
+ * The journal (journal.h) remembers predictions; this decides the outcome of each label (miss, below,
+ * above, wrong), adds it to the rows of label_statistics of the prediction's window, hour and day, and
+ * hands outcomes to the coverage and error streams: window by window as they mature (95 % labelled, or
+ * `wait`), or in order of arrival once the delay of a label says nothing about its outcome.
+ */
+#ifndef MONITOR_LABEL_LABELS_H
+#define MONITOR_LABEL_LABELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct diag;
+struct journal;
+struct label_event;
+struct labels;
+struct model;
+struct record;
+struct row_facts;
+struct store;
+struct version;
+
+int labels_create(struct labels **out, struct model *m, struct diag *d);
+void labels_destroy(struct labels *l);
+/* Is the id of this prediction in the journal already? */
+bool labels_duplicate(struct labels *l, const struct record *r);
+/* A prediction of the current window, no duplicate. */
+void labels_prediction(struct labels *l, struct version *v, const struct record *r);
+/* A label record in the order that counts. */
+void labels_label(struct labels *l, const struct label_event *e);
+/* A label inside its prediction's record: taken after labels_prediction. */
+void labels_inline(struct labels *l, struct version *v, const struct record *r);
+/* What a label says of its prediction: 0 or 1, NAN where the question does not arise. */
+struct label_outcome {
+	double miss, below, above; /* outside the set or interval; on which side */
+	double wrong;              /* the class */
+};
+/* Fit: the outcome of an inline label, without any trace in the journal. */
+void labels_outcome(struct labels *l, struct version *v, const struct record *r,
+                    struct label_outcome *o);
+/* Appends it to the version's outcome rows; streams are made when their first outcome comes. */
+void labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *f,
+                        const struct label_outcome *o, double level);
+/* A window of predictions begins. */
+void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t serial);
+/* The current window was closed at this watermark; what has matured goes to the streams. */
+void labels_advance(struct labels *l, int64_t watermark_ms);
+const struct journal *labels_journal(const struct labels *l);
+/* Index of a class by its text: configured ones first, then as they appear; LIMIT_CLASSES when full. */
+uint32_t labels_class(struct labels *l, const char *text, uint32_t length);
+size_t labels_bytes(const struct labels *l);
+/* Coverage and error over the last labels, for the `harm` line of an alert. */
+void labels_harm(const struct labels *l, char *out, size_t size);
+
+/* The id of the version's rows in label_statistics. */
+int labels_identity(struct labels *l, struct version *v);
+int labels_put(struct labels *l, struct store *store);
+void labels_saved(struct labels *l, bool landed);
+int labels_load(struct labels *l, struct store *store, struct diag *d);
+
+#endif

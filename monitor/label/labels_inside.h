@@ -1,0 +1,118 @@
+/* labels_inside.h -- the parts of labels.c, labels_rows.c, labels_mature.c and labels_state.c. */
+#ifndef MONITOR_LABEL_LABELS_INSIDE_H
+#define MONITOR_LABEL_LABELS_INSIDE_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "config/limits.h"
+#include "monitor/label/journal.h"
+#include "monitor/label/labels.h"
+#include "monitor/stream/model.h"
+#include "storage/store.h"
+
+enum { RECENT_LABELS = 1000, LEVELS_MAX = 64, WINDOWS_PART = 1024 };
+
+/* Texts of classes in order of appearance. */
+struct classes {
+	uint32_t n;
+	char *text[LIMIT_CLASSES];
+	uint32_t length[LIMIT_CLASSES];
+	uint32_t last;
+};
+
+/* A window that still has predictions in the journal. */
+struct label_window {
+	int64_t window_ms, end_ms;  /* end INT64_MAX while it is the current one (records) */
+	uint64_t first_row;
+	uint32_t predictions, labelled;
+	bool closed, taken;
+};
+
+/* One row of label_statistics in memory: written whole at each commit that follows a change. */
+struct label_entry {
+	bool used, dirty;
+	uint16_t group;
+	struct label_row row;
+};
+
+struct labels {
+	struct model *model;
+	struct journal *journal;
+	struct classes classes;
+	uint32_t probs;                     /* K; 0 before the first record with probs */
+	uint16_t prob_class[LIMIT_CLASSES]; /* class of position k */
+	uint16_t class_prob[LIMIT_CLASSES + 1u]; /* position of a class, UINT16_MAX none */
+	double *prob_scratch;
+	double level[LEVELS_MAX];
+	uint32_t levels;
+
+	struct label_window *window;        /* [windows], serial window_base + i */
+	uint64_t window_base;
+	size_t windows, window_capacity;
+	uint64_t mature_serial;             /* windows before it are past `wait` */
+	uint64_t saved_serial;              /* windows before it are in the database as they are */
+	uint64_t deleted_part, deleting_part; /* parts of windows that have left the database */
+	int64_t width_ms;
+
+	struct label_entry *entry;          /* open addressing, power of two */
+	uint32_t entries, entry_capacity;
+
+	/* the last RECENT_LABELS outcomes that were handed on, in a ring */
+	struct recent { double delay; int64_t arrival_ms; uint8_t miss, wrong, has_miss, has_wrong; }
+		recent[RECENT_LABELS];
+	uint32_t recent_at, recents, since_tested;
+	bool arrival_order;                 /* outcomes go on as they arrive */
+	double volume_ms;                   /* time that RECENT_LABELS arrivals took when that began */
+
+	/* the event being worked on: where outcomes come from */
+	uint32_t partition;
+	int64_t offset;
+	struct store *store;                /* to read rows that have left memory; NULL in a fit */
+};
+
+/* labels_rows.c */
+void label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w);
+struct outcome {
+	uint16_t flags;
+	double width, winkler, error;       /* NaN: none */
+	double confidence, brier, nll;
+	bool classes, correct;              /* a predicted class was compared; and was right */
+	bool outside;                       /* the label is none of the model's classes */
+};
+void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w,
+                    const struct outcome *o, int sign); /* -1: takes it out again */
+int label_rows_put(struct labels *l, struct store *store);
+void label_rows_saved(struct labels *l, bool landed);
+
+/* labels_mature.c */
+struct label_window *label_window(struct labels *l, uint64_t serial); /* NULL: it has left */
+/* A label was taken for row `number` of the window. */
+void labels_arrived(struct labels *l, struct label_window *w, uint64_t number);
+void labels_mature(struct labels *l, int64_t watermark_ms);
+void labels_forget(struct labels *l); /* windows whose rows have left the journal */
+
+#define NOTHING ((double)NAN)
+#define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false }
+double labels_row_level(const struct labels *l, const struct journal_row *row);
+void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
+                         struct outcome *o);
+void labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs,
+                        uint32_t class, struct outcome *o);
+void labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o);
+/* `revision: last`: doubles of payload behind the probabilities; their content; a correction. */
+enum { KEPT = 2 };
+static inline uint32_t
+labels_kept(const struct labels *l)
+{
+	return l->model->config->revision == REVISION_LAST ? KEPT : 0;
+}
+void labels_keep(const struct labels *l, const struct journal_row *row, double *payload);
+void labels_revise(struct labels *l, uint64_t number, double label, int64_t ts);
+void labels_row_outcome(const struct journal_row *row, struct label_outcome *o);
+
+/* labels_state.c is declared in labels.h */
+struct version *labels_version(struct labels *l, uint16_t group);
+
+#endif

@@ -1,0 +1,148 @@
+/* labels_outcome.c -- what a label says of its prediction, and how a revised label corrects it. */
+#include <math.h>
+#include <string.h>
+
+#include "detectors/metric/metric_winkler.h"
+#include "monitor/label/labels_inside.h"
+
+double
+labels_row_level(const struct labels *l, const struct journal_row *row)
+{
+	return row->level < l->levels ? l->level[row->level] : (double)NAN;
+}
+
+/* Outcome of a numeric label. */
+void
+labels_judge_number(const struct labels *l, const struct journal_row *row, double y, struct outcome *o)
+{
+	double lower = row->u.interval.lower, upper = row->u.interval.upper, level = labels_row_level(l, row);
+
+	o->error = y - row->u.interval.value;
+	if (!(row->flags & JOURNAL_INTERVAL))
+		return;
+	o->width = upper - lower;
+	if (y < lower)
+		o->flags |= JOURNAL_MISS | JOURNAL_BELOW;
+	else if (y > upper)
+		o->flags |= JOURNAL_MISS | JOURNAL_ABOVE;
+	if (!isnan(level) && level < 1)
+		o->winkler = metric_winkler_score(lower, upper, y, 1 - level);
+}
+
+/* Outcome of a class; definitions of accuracy, ECE, Brier and NLL as in Guo et al. 2017: confidence is the
+ * largest probability, the Brier score sums over classes, a class without a probability has p = 0. */
+void
+labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs, uint32_t class,
+            struct outcome *o)
+{
+	/* A label that is none of the model's classes: wrong for the detectors, left out of the scores. Where
+	 * not even the predicted class has a place among the probabilities (an array without names, and no
+	 * `classes` in the configuration) the classes are not known. */
+	o->outside = l->probs && (class >= LIMIT_CLASSES || l->class_prob[class] == UINT16_MAX) &&
+	             row->klass < LIMIT_CLASSES && l->class_prob[row->klass] != UINT16_MAX;
+	o->classes = row->flags & JOURNAL_CLASS && !o->outside;
+	o->correct = o->classes && row->klass == class;
+	if (row->flags & JOURNAL_CLASS && row->klass != class)
+		o->flags |= JOURNAL_WRONG;
+	if (row->flags & JOURNAL_SET) {
+		o->width = __builtin_popcountll(row->u.klass.set);
+		if (class >= 64 || !(row->u.klass.set >> class & 1))
+			o->flags |= JOURNAL_MISS;
+	}
+	if (probs && !o->outside) {
+		uint16_t at = class < LIMIT_CLASSES ? l->class_prob[class] : UINT16_MAX;
+		double top = 0, squares = 0, p = at < l->probs ? probs[at] : 0;
+
+		for (uint32_t k = 0; k < l->probs; k++) {
+			top = fmax(top, probs[k]);
+			squares += probs[k] * probs[k];
+		}
+		o->confidence = top;
+		/* without the place of the label there is no score: NaN makes the window's sum unknown */
+		o->brier = at < l->probs ? squares - 2 * p + 1 : (double)NAN;
+		o->nll = at < l->probs ? -log(fmax(p, 1e-12)) : (double)NAN;
+	}
+}
+
+void
+labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
+{
+	double none = (double)NAN;
+
+	o->miss = kind & (JOURNAL_INTERVAL | JOURNAL_SET) ? (flags & JOURNAL_MISS) != 0 : none;
+	o->below = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_BELOW) != 0 : none;
+	o->above = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_ABOVE) != 0 : none;
+	o->wrong = kind & JOURNAL_CLASS ? (flags & JOURNAL_WRONG) != 0 : none;
+}
+
+void
+labels_row_outcome(const struct journal_row *row, struct label_outcome *o)
+{
+	labels_flags_outcome(row->flags, row->flags, o);
+}
+
+/* -- revised labels ----------------------------------------------------------------------------------- */
+
+/* What the row was before its label, from what the payload kept: both ends of the interval, or the set. */
+static void
+before_label(const struct labels *l, const struct journal_row *row, const double *payload,
+             struct journal_row *out)
+{
+	const double *kept = payload + l->probs;
+
+	*out = *row;
+	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
+		out->u.interval.value = row->u.done.value;
+		out->u.interval.lower = kept[0];
+		out->u.interval.upper = kept[1];
+	} else {
+		memcpy(&out->u.klass.set, &kept[0], sizeof out->u.klass.set);
+	}
+}
+
+void
+labels_keep(const struct labels *l, const struct journal_row *row, double *payload)
+{
+	double *kept = payload + l->probs;
+
+	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
+		kept[0] = row->u.interval.lower;
+		kept[1] = row->u.interval.upper;
+	} else {
+		memcpy(&kept[0], &row->u.klass.set, sizeof kept[0]);
+		kept[1] = 0;
+	}
+}
+
+static void
+judge(struct labels *l, const struct journal_row *row, const double *payload, double label,
+      struct outcome *o)
+{
+	*o = (struct outcome)OUTCOME_NONE;
+	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE))
+		labels_judge_number(l, row, label, o);
+	else
+		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? payload : NULL, (uint32_t)label, o);
+}
+
+/* `revision: last`: the figures of the prediction's window are corrected; the detectors never hear of it. */
+void
+labels_revise(struct labels *l, uint64_t number, double label, int64_t ts)
+{
+	const struct journal_row *row = journal_get(l->journal, number);
+	const double *payload = journal_probs(l->journal, number);
+	struct label_window *w = label_window(l, row->window);
+	struct journal_row before;
+	struct outcome o;
+
+	if (!payload || !w)
+		return;
+	before_label(l, row, payload, &before);
+	judge(l, &before, payload, row->u.done.label, &o);
+	label_rows_add(l, row->group, w, &o, -1);
+	judge(l, &before, payload, label, &o);
+	label_rows_add(l, row->group, w, &o, 1);
+	journal_done(l->journal, number, label, ts - row->ts,
+	             (uint16_t)(o.flags | (row->flags & JOURNAL_SEEN)));
+	l->model->counter[COUNT_REVISED]++;
+}

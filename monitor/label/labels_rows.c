@@ -1,0 +1,197 @@
+/* labels_rows.c -- rows of label_statistics in memory: the prediction's window, its hour, its day.
+ *
+ * Sums are added record by record and rows are written whole, so the figures do not depend on when commits
+ * happen. A row that is not in memory is read back before it is added to. At most ENTRIES_MAX rows are
+ * held; when that many are held, those that are clean leave together.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/label/labels_inside.h"
+
+enum { ENTRIES_MAX = 1 << 15, HOUR_MS = 3600000, DAY_MS = 86400000 };
+
+static uint32_t
+slot_of(const struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
+{
+	uint64_t hash = (uint64_t)window_ms * 0x9E3779B97F4A7C15u ^
+	                (uint64_t)width_ms * 0xD1B54A32D192ED03u ^ (uint64_t)group * 0x94D049BB133111EBu;
+
+	return (uint32_t)((hash ^ hash >> 32) & (l->entry_capacity - 1));
+}
+
+static struct label_entry *
+find(struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
+{
+	uint32_t at = slot_of(l, group, window_ms, width_ms);
+
+	while (l->entry[at].used && !(l->entry[at].group == group &&
+	                              l->entry[at].row.window_ms == window_ms &&
+	                              l->entry[at].row.width_ms == width_ms))
+		at = (at + 1) & (l->entry_capacity - 1);
+	return &l->entry[at];
+}
+
+/* More room; with `drop`, clean rows are left out. */
+static void
+rehash(struct labels *l, uint32_t capacity, bool drop)
+{
+	struct label_entry *old = l->entry;
+	uint32_t n = l->entry_capacity;
+
+	l->entry = must_calloc(capacity, sizeof *l->entry);
+	l->entry_capacity = capacity;
+	l->entries = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (old[i].used && (old[i].dirty || !drop)) {
+			*find(l, old[i].group, old[i].row.window_ms, old[i].row.width_ms) = old[i];
+			l->entries++;
+		}
+	free(old);
+}
+
+static struct label_row *
+row_of(struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
+{
+	struct version *v = labels_version(l, group);
+	struct label_entry *e;
+
+	if (2 * (l->entries + 1) > l->entry_capacity)
+		rehash(l, l->entry_capacity ? 2 * l->entry_capacity : 256,
+		       l->entry_capacity >= 2 * ENTRIES_MAX);
+	e = find(l, group, window_ms, width_ms);
+	if (!e->used) {
+		e->used = true;
+		e->group = group;
+		l->entries++;
+		if (!l->store || !v->label_stream_id ||
+		    store_get_label_row(l->store, window_ms, width_ms, v->label_stream_id, &e->row))
+			memset(&e->row, 0, sizeof e->row);
+		e->row.window_ms = window_ms;
+		e->row.width_ms = width_ms;
+	}
+	e->dirty = true;
+	return &e->row;
+}
+
+/* The widths that a window counts in besides its own. */
+static int
+widths(const struct labels *l, const struct label_window *w, int64_t window[3], int64_t width[3])
+{
+	int n = 0;
+
+	window[n] = w->window_ms;
+	width[n++] = l->width_ms;
+	if (l->width_ms < HOUR_MS) {
+		window[n] = floor_to(w->window_ms, HOUR_MS);
+		width[n++] = HOUR_MS;
+	}
+	if (l->width_ms < DAY_MS) {
+		window[n] = floor_to(w->window_ms, DAY_MS);
+		width[n++] = DAY_MS;
+	}
+	return n;
+}
+
+void
+label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w)
+{
+	int64_t window[3], width[3];
+	int n = widths(l, w, window, width);
+
+	for (int i = 0; i < n; i++)
+		row_of(l, group, window[i], width[i])->predictions++;
+}
+
+/* Unsigned counts take -1 as well: they never go below what was added. */
+static void
+add_outcome(struct label_row *row, const struct outcome *o, int sign)
+{
+	uint64_t one = (uint64_t)(int64_t)sign;
+	double d = sign;
+
+	row->labelled += o->outside ? 0 : one;
+	if (!isnan(o->width)) {
+		row->intervals += one;
+		row->covered += o->flags & JOURNAL_MISS ? 0 : one;
+		row->below += o->flags & JOURNAL_BELOW ? one : 0;
+		row->above += o->flags & JOURNAL_ABOVE ? one : 0;
+		row->width_sum += d * o->width;
+		if (!isnan(o->winkler))
+			row->winkler_sum += d * o->winkler;
+	}
+	if (!isnan(o->error)) {
+		row->errors_n += one;
+		row->abs_error_sum += d * fabs(o->error);
+		row->sq_error_sum += d * o->error * o->error;
+	}
+	if (o->classes) {
+		row->class_n += one;
+		row->correct += o->correct ? one : 0;
+	}
+	if (!isnan(o->confidence)) {
+		/* bins (lo, hi] of equal width */
+		int bin = (int)ceil(o->confidence * 15) - 1;
+
+		bin = bin < 0 ? 0 : bin > 14 ? 14 : bin;
+		row->probs_n += one;
+		row->confidence_sum += d * o->confidence;
+		row->brier_sum += d * o->brier;
+		row->nll_sum += d * o->nll;
+		row->ece_n[bin] += (uint32_t)one;
+		row->ece_correct[bin] += o->correct ? (uint32_t)one : 0;
+		row->ece_confidence[bin] += d * o->confidence;
+	}
+}
+
+void
+label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
+               int sign)
+{
+	int64_t window[3], width[3];
+	int n = widths(l, w, window, width);
+
+	for (int i = 0; i < n; i++)
+		add_outcome(row_of(l, group, window[i], width[i]), o, sign);
+}
+
+static int
+by_key(const void *a, const void *b)
+{
+	const struct label_entry *x = *(struct label_entry *const *)a, *y = *(struct label_entry *const *)b;
+
+	return (x->row.window_ms > y->row.window_ms) - (x->row.window_ms < y->row.window_ms);
+}
+
+int
+label_rows_put(struct labels *l, struct store *store)
+{
+	struct label_entry **dirty = must_calloc(l->entries, sizeof *dirty);
+	int64_t until = l->model->common->watermark_ms - l->model->config->labels_wait_ms;
+	size_t n = 0;
+	int err = 0;
+
+	for (uint32_t i = 0; i < l->entry_capacity; i++)
+		if (l->entry[i].used && l->entry[i].dirty)
+			dirty[n++] = &l->entry[i];
+	qsort(dirty, n, sizeof *dirty, by_key); /* neighbours in the table are written together */
+	for (size_t i = 0; i < n && !err; i++) {
+		struct label_row *row = &dirty[i]->row;
+
+		row->stream_id = labels_version(l, dirty[i]->group)->label_stream_id;
+		row->final = row->window_ms + row->width_ms <= until;
+		err = store_put_label_row(store, row);
+	}
+	free(dirty);
+	return err;
+}
+
+void
+label_rows_saved(struct labels *l, bool landed)
+{
+	for (uint32_t i = 0; i < l->entry_capacity && landed; i++)
+		l->entry[i].dirty = false;
+	if (landed && l->entries > ENTRIES_MAX)
+		rehash(l, 256, true);
+}

@@ -1,0 +1,363 @@
+/* model.c -- records into rows, windows, and the flow through the streams. See model.h. */
+#include "monitor/stream/model.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/diag.h"
+#include "config/limits.h"
+#include "monitor/decode/decode.h"
+#include "monitor/decode/record.h"
+#include "monitor/label/labels.h"
+
+const char *
+counter_text(enum counter c)
+{
+	static const char *const text[COUNTERS] = {
+		"records", "predictions", "probes", "duplicate_predictions", "missing_id",
+		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
+		"prob_range", "class_count", "set_unknown", "category_overflow", "streams_refused",
+		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
+		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
+	};
+
+	return text[c];
+}
+
+double *
+common_sort(struct common *c, size_t n)
+{
+	c->sort = must_grow(c->sort, &c->sort_capacity, n + 1, sizeof *c->sort);
+	return c->sort;
+}
+
+uint8_t *
+common_bytes(struct common *c, size_t n)
+{
+	c->bytes = must_grow(c->bytes, &c->bytes_capacity, n + 1, 1);
+	return c->bytes;
+}
+
+struct model *
+model_create(struct common *common, uint32_t number, struct diag *d)
+{
+	struct model *m = must_calloc(1, sizeof *m);
+	uint32_t length;
+	const char *name = decoder_model_name(common->decoder, number, &length);
+
+	m->common = common;
+	m->number = number;
+	m->name = must_strndup(name, length);
+	m->name_length = length;
+	m->config = config_model(common->config, name, length);
+	if (!m->config)
+		m->config = &common->config->defaults;
+	m->first_ms = common->watermark_ms;
+	m->plan_ms = INT64_MAX;
+	m->window_previous_ms = INT64_MIN;
+	m->features = must_calloc(1, sizeof *m->features);
+	memcpy(m->harm, "not labelled yet", 17);
+	if (m->config->labels_enabled && labels_create(&m->labels, m, d)) {
+		model_destroy(m);
+		return NULL;
+	}
+	if (store_model_id(common->store, m->name, m->name_length, m->first_ms, &m->id)) {
+		diag_set(d, ERR_IO, "model %s cannot be written to the database", m->name);
+		model_destroy(m);
+		return NULL;
+	}
+	return m;
+}
+
+static void
+rows_free(struct rows *rows)
+{
+	if (rows)
+		free(rows->stream);
+	free(rows);
+}
+
+void
+model_destroy(struct model *m)
+{
+	if (!m)
+		return;
+	labels_destroy(m->labels);
+	for (uint32_t i = 0; i < m->streams; i++)
+		stream_destroy(m->stream[i]);
+	for (uint32_t i = 0; i < m->versions; i++) {
+		rows_free(m->version[i]->rows);
+		rows_free(m->version[i]->outcomes);
+		free(m->version[i]->text);
+		free(m->version[i]);
+	}
+	rows_free(m->features);
+	free(m->stream);
+	free(m->slot);
+	free(m->version);
+	free(m->name);
+	free(m);
+}
+
+size_t
+model_bytes(const struct model *m)
+{
+	size_t bytes = sizeof *m + sizeof *m->features + m->versions * 2 * sizeof(struct rows);
+
+	for (uint32_t i = 0; i < m->streams; i++)
+		bytes += stream_bytes(m->stream[i]);
+	return bytes + (m->labels ? labels_bytes(m->labels) : 0);
+}
+
+/* -- streams ------------------------------------------------------------------------------------------ */
+
+enum share_class
+stream_class(const struct stream *s)
+{
+	static const enum share_class class[] = { CLASS_INPUTS, CLASS_QUALITY, CLASS_OUTPUTS, CLASS_LABELS,
+		                                  CLASS_LABELS };
+
+	return class[s->kind];
+}
+
+/* Labels come late: a model with predictions keeps room for their streams from the beginning: coverage and
+ * its two tails for intervals, coverage and error for classes. */
+static uint32_t
+label_streams_expected(const struct model *m)
+{
+	uint32_t outputs = 0;
+
+	for (uint32_t i = 0; i < m->versions; i++) {
+		if (m->version[i]->width)
+			return 3;
+		outputs += m->version[i]->rows->streams;
+	}
+	return m->labels && outputs ? 2 : 0;
+}
+
+double
+model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
+{
+	uint32_t count[SHARE_CLASSES] = { 0 };
+	bool early = watermark_ms < m->plan_ms && !s->fitted;
+
+	if (s->latecomer)
+		return plan_latecomer(&m->common->plan, s->latecomer);
+	for (uint32_t i = 0; i < m->streams; i++)
+		if (!m->stream[i]->latecomer)
+			count[stream_class(m->stream[i])]++;
+	if (count[CLASS_LABELS] < label_streams_expected(m))
+		count[CLASS_LABELS] = label_streams_expected(m);
+	if (early) /* only known nulls start so early; the plan is not known: as if all classes were there */
+		for (int c = 0; c < SHARE_CLASSES; c++)
+			count[c] = c == CLASS_LABELS ? label_streams_expected(m) : 1;
+	return plan_share(&m->common->plan, stream_class(s), count) * plan_model(m->rank);
+}
+
+static bool
+latecomer(const struct model *m, enum stream_kind kind)
+{
+	uint32_t labels = 0;
+
+	if (m->common->fitting || m->common->watermark_ms < m->plan_ms)
+		return false;
+	for (uint32_t i = 0; i < m->streams; i++)
+		labels += stream_class(m->stream[i]) == CLASS_LABELS;
+	return !((kind == STREAM_COVERAGE || kind == STREAM_ERROR) && labels < label_streams_expected(m));
+}
+
+struct stream *
+model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum stream_type type,
+             const char *field, size_t field_length, const struct version *v)
+{
+	struct stream *s;
+	size_t capacity = rows->stream_capacity;
+
+	if (m->streams >= LIMIT_STREAMS) {
+		m->counter[COUNT_STREAMS_REFUSED]++;
+		return NULL;
+	}
+	rows_flush(m, rows); /* its column begins with the next row */
+	if (m->plan_ms == INT64_MAX && !m->common->fitting)
+		m->plan_ms = m->common->watermark_ms + m->config->reference_span_ms;
+	s = stream_create(m, kind, type, field, field_length, v ? v->text : "", v ? v->length : 0,
+	                  m->common->watermark_ms);
+	if (latecomer(m, kind))
+		s->latecomer = ++m->common->plan.latecomers;
+	must(stream_identity(s) == 0);
+	m->stream = must_grow(m->stream, &m->stream_capacity, m->streams + 1u, sizeof *m->stream);
+	m->stream[m->streams++] = s;
+	rows->stream = must_grow(rows->stream, &capacity, rows->streams + 1u, sizeof *rows->stream);
+	rows->stream_capacity = (uint32_t)capacity;
+	rows->stream[rows->streams++] = s;
+	if (!m->common->fitting)
+		stream_start_tests(s, NULL);
+	return s;
+}
+
+struct version *
+model_version(struct model *m, const char *text, size_t length)
+{
+	struct version *v = m->last_version;
+
+	if (length > LIMIT_TEXT_BYTES)
+		length = LIMIT_TEXT_BYTES;
+	if (v && v->length == length && !memcmp(v->text, text, length))
+		return v;
+	for (uint32_t i = 0; i < m->versions; i++) {
+		v = m->version[i];
+		if (v->length == length && !memcmp(v->text, text, length))
+			return m->last_version = v;
+	}
+	if (m->versions == LIMIT_GROUPS) /* later ones share the last */
+		return m->last_version = m->version[m->versions - 1];
+	v = must_calloc(1, sizeof *v);
+	v->text = must_strndup(text, length);
+	v->length = length;
+	v->number = (uint16_t)m->versions;
+	v->n_cal = v->level = (double)NAN;
+	v->rows = must_calloc(1, sizeof *v->rows);
+	v->outcomes = must_calloc(1, sizeof *v->outcomes);
+	m->version = must_grow(m->version, &m->version_capacity, m->versions + 1u, sizeof *m->version);
+	m->version[m->versions++] = v;
+	if (m->labels)
+		must(labels_identity(m->labels, v) == 0);
+	return m->last_version = v;
+}
+
+/* -- rows --------------------------------------------------------------------------------------------- */
+
+void
+rows_flush(struct model *m, struct rows *rows)
+{
+	if (!rows->n)
+		return;
+	for (uint32_t i = 0; i < rows->streams; i++) {
+		if (m->common->fitting)
+			stream_fit_rows(rows->stream[i], rows);
+		else
+			stream_rows(rows->stream[i], rows, &m->common->outbound);
+	}
+	rows->n = 0;
+	rows->any_late = false;
+}
+
+uint32_t
+rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
+{
+	uint32_t at;
+
+	if (rows->n == ROWS_MAX)
+		rows_flush(m, rows);
+	at = rows->n++;
+	rows->watermark_ms[at] = f->watermark_ms;
+	rows->time_ms[at] = f->time_ms;
+	rows->late[at] = f->late;
+	rows->any_late |= f->late;
+	rows->partition[at] = f->partition;
+	rows->offset[at] = f->offset;
+	rows->sequence[at] = f->sequence;
+	rows->order[at] = f->order;
+	return at;
+}
+
+void
+model_flush(struct model *m)
+{
+	rows_flush(m, m->features);
+	for (uint32_t i = 0; i < m->versions; i++) {
+		rows_flush(m, m->version[i]->rows);
+		rows_flush(m, m->version[i]->outcomes);
+	}
+}
+
+/* -- windows ------------------------------------------------------------------------------------------ */
+
+static void
+close_window(struct model *m)
+{
+	model_flush(m);
+	for (uint32_t i = 0; i < m->streams; i++)
+		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, false,
+		              &m->common->outbound);
+	m->window_open = false;
+	m->dirty = true; /* closed by the watermark, perhaps, and not by a record */
+	m->window_previous_ms = m->window_ms;
+}
+
+static void
+open_window(struct model *m, int64_t window_ms)
+{
+	m->window_open = true;
+	m->window_ms = window_ms;
+	m->window_records = 0;
+	m->window_serial++;
+	m->dirty = true;
+	if (m->labels) {
+		model_flush(m); /* alerts of labels that matured since the last window tell its harm */
+		labels_harm(m->labels, m->harm, sizeof m->harm);
+		labels_window(m->labels, window_ms, m->config->windows.width_ms, m->window_serial);
+	}
+}
+
+/* The window of the next record: time windows follow the watermark, which one wrong clock cannot move. */
+void
+model_enter_window(struct model *m, int64_t ts)
+{
+	const struct window_config *w = &m->config->windows;
+	int64_t begin = ts;
+
+	if (w->width_ms) {
+		begin = floor_to(m->common->watermark_ms, w->width_ms);
+		if (m->window_open && begin > m->window_ms)
+			close_window(m);
+	} else {
+		if (m->window_open && m->window_records == w->records)
+			close_window(m);
+		if (!m->window_open && m->window_previous_ms != INT64_MIN && begin <= m->window_previous_ms)
+			begin = m->window_previous_ms + 1;
+	}
+	if (!m->window_open)
+		open_window(m, begin);
+	m->window_records++;
+}
+
+void
+model_expect(struct model *m)
+{
+	int64_t now = m->common->watermark_ms;
+	bool on = m->expect_from_ms <= now && now < m->expect_to_ms;
+
+	if (on == m->expecting)
+		return;
+	model_flush(m);
+	m->expecting = on;
+	m->dirty = true;
+	for (uint32_t i = 0; i < m->streams; i++)
+		if (config_glob(m->expect_glob, m->stream[i]->name))
+			stream_expect(m->stream[i], on);
+}
+
+void
+model_advance(struct model *m)
+{
+	const struct window_config *w = &m->config->windows;
+
+	if (m->window_open && w->width_ms && m->common->watermark_ms - m->window_ms >= w->width_ms)
+		close_window(m);
+	if (m->labels) {
+		m->dirty = true; /* labels may mature, rows may expire */
+		labels_advance(m->labels, m->common->watermark_ms);
+	}
+	model_expect(m);
+}
+
+void
+model_put_open_window(struct model *m)
+{
+	model_flush(m);
+	for (uint32_t i = 0; i < m->streams && m->window_open; i++)
+		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, true,
+		              &m->common->outbound);
+}

@@ -1,0 +1,204 @@
+/* model.h -- one model: how the fields of its records become streams, the window it is in, and its labels.
+ */
+#ifndef MONITOR_STREAM_MODEL_H
+#define MONITOR_STREAM_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/config.h"
+#include "detectors/runner.h"
+#include "monitor/alert/outbound.h"
+#include "monitor/stream/plan.h"
+#include "monitor/stream/rows.h"
+#include "monitor/stream/stream.h"
+
+struct decoder;
+struct labels;
+struct pipeline;
+struct record;
+
+/* What all models share; owned by the pipeline. */
+struct common {
+	const struct config *config;
+	struct store *store;          /* ids are asked for in the order of the records, whenever commits are */
+	struct decoder *decoder;
+	struct plan plan;
+	struct runner_scratch *scratch;
+	struct outbound outbound;
+	double *sort;                 /* room to sort references: grows */
+	size_t sort_capacity;
+	uint8_t *bytes;               /* room to encode states: grows */
+	size_t bytes_capacity;
+	bool fitting;                 /* records go into references instead of being judged */
+	int64_t first_watermark_ms;   /* INT64_MIN before the first record */
+	int64_t watermark_ms;
+	uint64_t sequence;            /* records taken so far, in merged order */
+	int64_t at_ms;                /* watermark of the row that is being judged */
+	/* topic and number of a partition of the source, for texts and ids of alerts */
+	const char *(*topic)(const void *context, uint32_t partition, int32_t *number);
+	const void *context;
+};
+
+enum counter {
+	COUNT_RECORDS,            /* accepted records with features or a prediction */
+	COUNT_PREDICTIONS,
+	COUNT_PROBES,
+	COUNT_DUPLICATE_PREDICTIONS,
+	COUNT_MISSING_ID,         /* predictions that cannot be joined */
+	COUNT_TIMESTAMP_RANGE,
+	COUNT_LATE,               /* older than the current window */
+	COUNT_FIELDS_UNKNOWN,
+	COUNT_FIELDS_TYPE,
+	COUNT_FIELDS_NONFINITE,
+	COUNT_PROB_SUM,
+	COUNT_PROB_RANGE,
+	COUNT_CLASS_COUNT,        /* probabilities of another length than before */
+	COUNT_SET_UNKNOWN,        /* sets with classes beyond the 64th: not judged */
+	COUNT_CATEGORY_OVERFLOW,
+	COUNT_STREAMS_REFUSED,    /* fields beyond the limit of streams */
+	/* labels; names as in the label join */
+	COUNT_LABEL_LINES,
+	COUNT_MATCHED_IDS,
+	COUNT_REPEAT_LINES,
+	COUNT_REPEAT_OTHER_LABEL,
+	COUNT_REVISED,            /* `revision: last`: labels that replaced another */
+	COUNT_ORPHAN_ADDED,       /* label before its prediction, or of an unknown id */
+	COUNT_ORPHAN_MATCHED,
+	COUNT_LABELS_LATE,        /* label.ts - prediction.ts > wait: counted, not judged */
+	COUNT_LABELS_OUTSIDE,     /* none of the model's classes */
+	COUNT_LABEL_TYPE,         /* a label that does not fit its prediction */
+	COUNTERS
+};
+const char *counter_text(enum counter c);
+
+/* One version's outputs. Created when the version is first seen. */
+struct version {
+	char *text;
+	size_t length;
+	uint16_t number;           /* index in the model: the journal's group */
+	struct rows *rows;         /* predictions */
+	struct rows *outcomes;     /* labels */
+	struct stream *value, *width, *score, *klass; /* NULL before they are seen */
+	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
+	double n_cal;              /* conformal.n_cal last seen; NaN */
+	double level;              /* last seen; NaN */
+	uint32_t label_stream_id;  /* database's, for label_statistics; 0 before the first commit */
+};
+
+struct model {
+	struct common *common;
+	const struct model_config *config;
+	char *name;
+	size_t name_length;
+	uint32_t number;            /* the decoder's */
+	uint32_t rank;              /* `models: auto`: i-th model that was seen; else 0 */
+	uint32_t id;                /* the database's; 0 before the first commit */
+	int64_t first_ms;
+
+	struct stream **stream;     /* all of them, in order of creation */
+	uint32_t streams;
+	size_t stream_capacity;
+	struct stream **slot;       /* feature stream of a decoder slot, NULL: not yet, or ignored */
+	size_t slots, slot_capacity;
+	bool slots_bound;           /* every feature stream has its slot */
+	struct rows *features;
+	struct version **version;
+	uint32_t versions;
+	size_t version_capacity;
+	struct version *last_version;
+
+	bool window_open;
+	int64_t window_ms;          /* begin of the current window */
+	int64_t window_previous_ms; /* of the one before (windows of records) */
+	uint32_t window_records;
+	uint64_t window_serial;     /* windows begun so far */
+
+	char harm[160];             /* what the labels said when the current window began */
+
+	int64_t expect_from_ms, expect_to_ms; /* `expect`: nothing is judged in between; equal: none */
+	char expect_glob[64];       /* streams it is about */
+	bool expecting;
+
+	int64_t plan_ms;            /* streams first seen at a watermark before this are in the plan */
+	struct ref_row ref;         /* the reference as a whole; rows 0: none yet */
+	uint32_t refs;              /* references so far: their ids do not depend on commits */
+	char ref_source[16];
+	bool ref_dirty;
+	struct labels *labels;      /* NULL: `labels: off` */
+	uint64_t counter[COUNTERS], counter_saved[COUNTERS];
+	bool dirty;
+};
+
+/* The begin of the step that ms lies in; also before 1970. */
+static inline int64_t
+floor_to(int64_t ms, int64_t step)
+{
+	int64_t rest = ms % step;
+
+	return ms - (rest < 0 ? rest + step : rest);
+}
+
+struct model *model_create(struct common *common, uint32_t number, struct diag *d);
+void model_destroy(struct model *m);
+/* A record of this model (not refused): into the rows, the journal, the labels. */
+void model_record(struct model *m, const struct record *r);
+/* Fit: the record's values go into references, nothing is judged, counted or journalled. */
+void model_fit_record(struct model *m, const struct record *r);
+/* A label that stands alone; called in the order of semantics 6. */
+struct label_event {
+	uint64_t id_keyed, id_order;
+	int64_t ts;
+	double number;              /* NaN unless numeric */
+	char text[260];
+	uint32_t text_length;
+	uint32_t partition, model;
+	int64_t offset;
+	uint64_t sequence;
+	int64_t watermark_ms;
+};
+void model_label(struct model *m, const struct label_event *e);
+/* All rows gathered so far go through their streams. */
+void model_flush(struct model *m);
+void rows_flush(struct model *m, struct rows *rows);
+/* Appends a row; the set is flushed first when it is full. Returns its index. */
+struct row_facts {
+	int64_t watermark_ms, time_ms, offset;
+	uint64_t sequence, order;
+	uint32_t partition;
+	bool late;
+};
+uint32_t rows_append(struct model *m, struct rows *rows, const struct row_facts *f);
+/* A new stream of the model with its column in `rows` (flushed before). NULL when there are too many. */
+struct stream *model_stream(struct model *m, struct rows *rows, enum stream_kind kind,
+                            enum stream_type type, const char *field, size_t field_length,
+                            const struct version *v);
+struct version *model_version(struct model *m, const char *text, size_t length);
+/* The watermark has passed a tick: windows that it has passed are closed, labels mature, rows expire. */
+void model_advance(struct model *m);
+/* The window of the next record: closes the last one where it is over. */
+void model_enter_window(struct model *m, int64_t ts);
+/* `expect` begins or ends where the watermark says so. */
+void model_expect(struct model *m);
+/* A clean end: the open window's rows are put as they stand; it stays open. */
+void model_put_open_window(struct model *m);
+/* Share of the budget for a stream whose paging test starts at this watermark. A function of the records
+ * alone: the plan is made of the streams that were seen before plan_ms, latecomers have their number. */
+double model_share(struct model *m, const struct stream *s, int64_t watermark_ms);
+enum share_class stream_class(const struct stream *s);
+void model_reference(struct model *m, const char *source);
+size_t model_bytes(const struct model *m);
+/* Begins a fit: existing references are put away. Ends it: the new ones become active. */
+void model_refit(struct model *m);
+int model_fitted(struct model *m, struct diag *d);
+
+int model_put(struct model *m, struct store *store);   /* inside the transaction */
+void model_saved(struct model *m, bool landed);        /* after it */
+int model_load(struct model *m, struct store *store, struct diag *d);
+/* Room for a sort of n doubles. */
+double *common_sort(struct common *c, size_t n);
+/* Room for n bytes of a state; valid until the next call. */
+uint8_t *common_bytes(struct common *c, size_t n);
+
+#endif

@@ -1,0 +1,263 @@
+/* model_record.c -- one record becomes rows of its model: features, outputs, labels. See model.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/limits.h"
+#include "monitor/decode/decode.h"
+#include "monitor/decode/record.h"
+#include "monitor/label/labels.h"
+#include "monitor/stream/model.h"
+
+/* -- records ------------------------------------------------------------------------------------------ */
+
+static void
+set_number(struct stream *s, uint32_t at, const struct cell *c, uint64_t *wrong_type)
+{
+	s->value[at] = c && c->tag == CELL_NUMBER ? c->number : (double)NAN;
+	if (c && c->tag == CELL_TEXT)
+		++*wrong_type;
+}
+
+static void
+set_category(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
+{
+	if (c && c->tag == CELL_TEXT) {
+		s->code[at] = stream_category(s, record_text(r, c->text), c->text.length, c->hash);
+		m->counter[COUNT_CATEGORY_OVERFLOW] += s->code[at] == LIMIT_CATEGORIES;
+		return;
+	}
+	s->code[at] = RUNNER_MISSING;
+	if (c && c->tag == CELL_NUMBER)
+		m->counter[COUNT_FIELDS_TYPE]++;
+}
+
+/* The first value decides the type where nothing is configured (a fit came before any stream). */
+static struct stream *
+feature_stream(struct model *m, const struct record *r, uint32_t slot)
+{
+	uint32_t length;
+	const char *name = decoder_slot_name(m->common->decoder, m->number, slot, &length);
+	int type = decoder_slot_type(m->common->decoder, m->number, slot);
+	uint8_t tag = r->cell[slot].tag;
+	struct stream *s, *missing;
+
+	if (type == FEATURE_IGNORE)
+		return NULL;
+	if (type == FEATURE_FROM_JSON && tag != CELL_NUMBER && tag != CELL_TEXT)
+		return NULL;
+	if (tag == CELL_ABSENT)
+		return NULL;
+	if (type == FEATURE_FROM_JSON)
+		type = tag == CELL_NUMBER ? FEATURE_NUMERIC : FEATURE_CATEGORICAL;
+	for (uint32_t i = 0; i < m->features->streams; i++) { /* known from a fit or a restart */
+		s = m->features->stream[i];
+		if (s->kind == STREAM_FEATURE && s->field_length == length &&
+		    !memcmp(s->field, name, length))
+			return m->slot[slot] = s;
+	}
+	s = model_stream(m, m->features, STREAM_FEATURE,
+	                 type == FEATURE_NUMERIC ? STREAM_NUMERIC : STREAM_CATEGORICAL, name, length,
+	                 NULL);
+	missing = s ? model_stream(m, m->features, STREAM_MISSING, STREAM_BINARY, name, length, NULL) :
+	              NULL;
+	if (missing)
+		missing->source = s;
+	return m->slot[slot] = s;
+}
+
+static void
+take_features(struct model *m, const struct record *r, const struct row_facts *f)
+{
+	uint32_t at;
+
+	if (r->slots > m->slots) {
+		m->slot = must_grow(m->slot, &m->slot_capacity, r->slots, sizeof *m->slot);
+		m->slots = r->slots;
+	}
+	for (uint32_t i = 0; i < r->slots; i++)
+		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT)
+			feature_stream(m, r, i);
+	at = rows_append(m, m->features, f);
+	for (uint32_t i = 0; i < m->slots; i++) {
+		struct stream *s = m->slot[i];
+		const struct cell *c = i < r->slots ? &r->cell[i] : NULL;
+
+		if (!s)
+			continue;
+		if (s->code)
+			set_category(m, s, at, r, c);
+		else
+			set_number(s, at, c, &m->counter[COUNT_FIELDS_TYPE]);
+	}
+	if (m->slots_bound)
+		return;
+	m->slots_bound = true;
+	/* streams known from a fit or a restart whose field no record has named yet */
+	for (uint32_t i = 0; i < m->features->streams; i++) {
+		struct stream *s = m->features->stream[i];
+		bool bound = s->source != NULL;
+
+		for (uint32_t k = 0; k < m->slots && !bound; k++)
+			bound = m->slot[k] == s;
+		m->slots_bound &= bound;
+		if (!bound && s->code)
+			s->code[at] = RUNNER_MISSING;
+		else if (!bound)
+			s->value[at] = (double)NAN;
+	}
+}
+
+/* One numeric output of a version; made when its first value comes. `missing` counts its gaps. */
+static void
+output_number(struct model *m, struct version *v, struct stream **s, const char *field, bool missing,
+              double value)
+{
+	struct stream *gap;
+
+	if (*s || isnan(value))
+		return;
+	*s = model_stream(m, v->rows, STREAM_PREDICTION, STREAM_NUMERIC, field, strlen(field), v);
+	gap = *s && missing ? model_stream(m, v->rows, STREAM_MISSING, STREAM_BINARY, field, strlen(field), v) :
+	                      NULL;
+	if (gap)
+		gap->source = *s;
+}
+
+static double
+number_of(const struct cell *c)
+{
+	return c->tag == CELL_NUMBER ? c->number : (double)NAN;
+}
+
+static double
+top_score(const struct record *r)
+{
+	double top = number_of(&r->top_score);
+
+	if (isnan(top) && !(r->parts & (RECORD_PROB_SUM | RECORD_PROB_RANGE)))
+		for (uint32_t k = 0; k < r->probs; k++)
+			top = k && top > r->prob[k] ? top : r->prob[k];
+	return top;
+}
+
+static void
+take_prediction(struct model *m, struct version *v, const struct record *r, const struct row_facts *f)
+{
+	double value = number_of(&r->value), score = top_score(r);
+	double width = number_of(&r->upper) - number_of(&r->lower);
+	uint32_t at;
+
+	output_number(m, v, &v->value, "value", true, value);
+	output_number(m, v, &v->width, "width", false, width);
+	output_number(m, v, &v->score, "score", true, score);
+	if (!v->klass && r->klass.tag == CELL_TEXT) {
+		struct stream *gap;
+
+		v->klass = model_stream(m, v->rows, STREAM_PREDICTION, STREAM_CATEGORICAL, "class", 5, v);
+		gap = v->klass ? model_stream(m, v->rows, STREAM_MISSING, STREAM_BINARY, "class", 5, v) :
+		                 NULL;
+		if (gap)
+			gap->source = v->klass;
+	}
+	if (r->n_cal.tag == CELL_NUMBER)
+		v->n_cal = r->n_cal.number;
+	if (r->level.tag == CELL_NUMBER)
+		v->level = r->level.number;
+	at = rows_append(m, v->rows, f);
+	if (v->value)
+		v->value->value[at] = value;
+	if (v->width)
+		v->width->value[at] = width;
+	if (v->score)
+		v->score->value[at] = score;
+	if (v->klass)
+		set_category(m, v->klass, at, r, &r->klass);
+}
+
+static void
+count_record(struct model *m, const struct record *r)
+{
+	m->counter[COUNT_RECORDS]++;
+	m->counter[COUNT_FIELDS_UNKNOWN] += r->fields_unknown;
+	m->counter[COUNT_FIELDS_TYPE] += r->fields_type;
+	m->counter[COUNT_FIELDS_NONFINITE] += r->fields_nonfinite;
+	m->counter[COUNT_PROB_SUM] += (r->parts & RECORD_PROB_SUM) != 0;
+	m->counter[COUNT_PROB_RANGE] += (r->parts & RECORD_PROB_RANGE) != 0;
+	m->counter[COUNT_TIMESTAMP_RANGE] += (r->parts & RECORD_TS_RANGE) != 0;
+}
+
+void
+model_record(struct model *m, const struct record *r)
+{
+	struct common *common = m->common;
+	struct row_facts f = {
+		.watermark_ms = common->watermark_ms,
+		.time_ms = r->ts,
+		.offset = r->offset,
+		.sequence = common->sequence,
+		.order = r->parts & RECORD_HAS_ID ? r->id_ts_order : 0,
+		.partition = r->partition,
+	};
+	struct version *v = NULL;
+
+	m->dirty = true;
+	if (r->parts & RECORD_PROBE) {
+		m->counter[COUNT_PROBES]++;
+		return;
+	}
+	if (r->parts & RECORD_PREDICTION && m->labels && labels_duplicate(m->labels, r)) {
+		m->counter[COUNT_DUPLICATE_PREDICTIONS]++;
+		return;
+	}
+	count_record(m, r);
+	model_enter_window(m, r->ts);
+	f.late = r->ts < m->window_ms;
+	m->counter[COUNT_LATE] += f.late;
+	if (r->parts & RECORD_FEATURES)
+		take_features(m, r, &f);
+	if (r->parts & RECORD_PREDICTION) {
+		v = model_version(m, record_text(r, r->version), r->version.length);
+		m->counter[COUNT_PREDICTIONS]++;
+		take_prediction(m, v, r, &f);
+		if (m->labels) {
+			labels_prediction(m->labels, v, r);
+			if (r->parts & RECORD_LABEL)
+				labels_inline(m->labels, v, r);
+		}
+	}
+}
+
+void
+model_fit_record(struct model *m, const struct record *r)
+{
+	struct row_facts f = { .time_ms = r->ts, .watermark_ms = r->ts };
+	struct label_outcome o;
+	struct version *v;
+
+	if (r->parts & RECORD_PROBE)
+		return;
+	if (!m->ref.rows++)
+		m->ref.from_ms = m->ref.to_ms = r->ts;
+	m->ref.from_ms = r->ts < m->ref.from_ms ? r->ts : m->ref.from_ms;
+	m->ref.to_ms = r->ts > m->ref.to_ms ? r->ts : m->ref.to_ms;
+	m->ref.hash = (m->ref.hash + r->message_hash) * 0x9E3779B97F4A7C15u;
+	if (r->parts & RECORD_FEATURES)
+		take_features(m, r, &f);
+	if (!(r->parts & RECORD_PREDICTION))
+		return;
+	v = model_version(m, record_text(r, r->version), r->version.length);
+	take_prediction(m, v, r, &f);
+	if (!m->labels || !(r->parts & RECORD_LABEL))
+		return;
+	labels_outcome(m->labels, v, r, &o);
+	labels_outcome_row(m->labels, v, &f, &o, v->level);
+}
+
+void
+model_label(struct model *m, const struct label_event *e)
+{
+	m->dirty = true;
+	if (m->labels)
+		labels_label(m->labels, e);
+}

@@ -1,0 +1,36 @@
+/* plan.h -- who may spend how much of the false-alarm budget (semantics 7).
+ *
+ * 5 % is a reserve for streams that appear later; 95 % is split equally over the models; within a model by
+ * class (labels .4, outputs .3, inputs .25, quality .05, absent classes shared out in proportion), within
+ * a class equally over its streams. A model's shares are fixed when its first paging test starts; a stream
+ * that appears afterwards takes 6 / (pi i)^2 of the reserve, i = 1, 2, ..., so the sum never exceeds it.
+ */
+#ifndef MONITOR_STREAM_PLAN_H
+#define MONITOR_STREAM_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct codec;
+struct stream;
+
+enum share_class { CLASS_LABELS, CLASS_OUTPUTS, CLASS_INPUTS, CLASS_QUALITY, SHARE_CLASSES };
+
+struct plan {
+	double budget;        /* alarms per period */
+	int64_t period_ms;
+	uint32_t models;      /* that the 95 % are split over */
+	uint32_t latecomers;  /* i */
+};
+#define PLAN_RESERVE 0.05
+
+/* Share of one stream of a class when `streams[class]` says how many each class of the model has. */
+double plan_share(const struct plan *p, enum share_class class, const uint32_t streams[SHARE_CLASSES]);
+/* Share of the i-th latecomer, i = 1, 2, ... */
+double plan_latecomer(const struct plan *p, uint32_t i);
+/* Part of the models' budget for the i-th model of `models: auto`, whose number is not known beforehand:
+ * 6 / (pi i)^2; 1 for i = 0 (configured models: plan.models of them share equally). */
+double plan_model(uint32_t i);
+const char *share_class_text(enum share_class c);
+
+#endif

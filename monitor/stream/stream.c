@@ -1,0 +1,479 @@
+/* stream.c -- rows of a stream: window, learning, tests, episode. See stream.h. */
+#include "monitor/stream/stream.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "config/limits.h"
+#include "detectors/kit/reference.h"
+#include "monitor/alert/alert.h"
+#include "monitor/stream/model.h"
+
+#define DAY_MS 86400000
+
+const char *
+stream_kind_text(enum stream_kind kind)
+{
+	static const char *const text[] = { "feature", "missing", "prediction", "coverage", "error" };
+
+	return text[kind];
+}
+
+const char *
+stream_type_text(enum stream_type type)
+{
+	static const char *const text[] = { "numeric", "binary", "categorical" };
+
+	return text[type];
+}
+
+/* kind:field@version, where there is a field and a version. */
+static char *
+stream_name(enum stream_kind kind, const char *field, size_t field_length, const char *version,
+            size_t version_length)
+{
+	const char *kind_text = stream_kind_text(kind);
+	size_t kind_length = strlen(kind_text), at = kind_length;
+	char *name = must_calloc(kind_length + field_length + version_length + 3, 1);
+
+	memcpy(name, kind_text, kind_length);
+	if (field_length) {
+		name[at++] = ':';
+		memcpy(name + at, field, field_length);
+		at += field_length;
+	}
+	if (version_length) {
+		name[at++] = '@';
+		memcpy(name + at, version, version_length);
+	}
+	return name;
+}
+
+/* Contract 1: XXH64 of `model 0x1F segment 0x1F stream-name`; the segment is '' for all. */
+static uint64_t
+stream_hash(const struct model *m, const char *name)
+{
+	XXH64_state_t *state = XXH64_createState();
+	uint64_t hash;
+
+	if (!state)
+		return XXH64(name, strlen(name), 0);
+	XXH64_reset(state, 0);
+	XXH64_update(state, m->name, m->name_length);
+	XXH64_update(state, "\x1f\x1f", 2);
+	XXH64_update(state, name, strlen(name));
+	hash = XXH64_digest(state);
+	XXH64_freeState(state);
+	return hash;
+}
+
+struct stream *
+stream_create(struct model *m, enum stream_kind kind, enum stream_type type, const char *field,
+              size_t field_length, const char *version, size_t version_length, int64_t watermark_ms)
+{
+	struct stream *s = must_calloc(1, sizeof *s);
+
+	s->model = m;
+	s->kind = kind;
+	s->type = type;
+	s->field = must_strndup(field, field_length);
+	s->field_length = field_length;
+	s->version = must_strndup(version, version_length);
+	s->version_length = version_length;
+	s->name = stream_name(kind, field, field_length, version, version_length);
+	s->rng_stream = stream_hash(m, s->name);
+	s->first_ms = s->learn_from_ms = watermark_ms;
+	s->put_until_ms = INT64_MIN;
+	s->number = m->streams;
+	s->dirty = true;
+	s->learning = true;
+	s->baseline = s->known_p0 = (double)NAN;
+	summary_clear(&s->summary);
+	if (type == STREAM_CATEGORICAL) {
+		s->code = must_calloc(ROWS_MAX, sizeof *s->code);
+		s->categories = must_calloc(1, sizeof *s->categories);
+	} else {
+		s->value = must_calloc(ROWS_MAX, sizeof *s->value);
+		if (type == STREAM_NUMERIC)
+			s->warm = must_calloc(LIMIT_WARMUP, sizeof *s->warm);
+	}
+	must(learner_init(&s->learner, m->config->reference_records) == 0);
+	return s;
+}
+
+void
+stream_destroy(struct stream *s)
+{
+	if (!s)
+		return;
+	for (int role = 0; role < TEST_ROLES; role++)
+		stream_stop_test(&s->test[role]);
+	if (s->categories) {
+		for (uint32_t i = 0; i < s->categories->n; i++)
+			free(s->categories->text[i]);
+		free(s->categories->text);
+		free(s->categories->length);
+		free(s->categories->hash);
+		free(s->categories->slot);
+		free(s->categories);
+	}
+	learner_finish(&s->learner);
+	free(s->reference);
+	free(s->cells);
+	free(s->warm);
+	free(s->value);
+	free(s->code);
+	free(s->field);
+	free(s->version);
+	free(s->name);
+	free(s);
+}
+
+size_t
+stream_bytes(const struct stream *s)
+{
+	size_t bytes = sizeof *s + ROWS_MAX * sizeof(double);
+
+	for (int role = 0; role < TEST_ROLES; role++)
+		if (s->test[role].runner)
+			bytes += runner_bytes(s->test[role].runner);
+	if (s->cells)
+		bytes += sizeof *s->cells;
+	bytes += s->references * sizeof *s->reference +
+	         s->learner.log_capacity * sizeof *s->learner.log +
+	         s->learner.capacity * sizeof *s->learner.heap;
+	return bytes;
+}
+
+/* -- one row's value, whatever the type ------------------------------------------------------------- */
+
+static bool
+usable(const struct stream *s, uint32_t i)
+{
+	return s->code ? s->code[i] < LIMIT_CATEGORIES : !isnan(s->value[i]);
+}
+
+static double
+row_value(const struct stream *s, uint32_t i)
+{
+	return s->code ? (double)s->code[i] : s->value[i];
+}
+
+static int32_t
+day_of(int64_t ms)
+{
+	return (int32_t)((ms - (ms < 0 ? DAY_MS - 1 : 0)) / DAY_MS);
+}
+
+/* Without an id the order is that of the value and its time. */
+static uint64_t
+row_order(const struct stream *s, const struct rows *rows, uint32_t i)
+{
+	struct { double value; int64_t ts; } key;
+
+	if (rows->order[i])
+		return rows->order[i];
+	key.value = row_value(s, i);
+	key.ts = rows->time_ms[i];
+	return XXH64(&key, sizeof key, 0);
+}
+
+/* -- window: values before there are cells ---------------------------------------------------------- */
+
+/* The first values make provisional cells, and are counted in them as far as they are of this window. */
+static void
+build_provisional(struct stream *s)
+{
+	struct reference ref = { .n = s->warms, .value = s->warm, .days = 1, .keys = 1 };
+
+	s->cells = must_calloc(1, sizeof *s->cells);
+	cells_build(s->cells, &ref, common_sort(s->model->common, ref.n));
+	s->cells_provisional = true;
+	for (uint32_t i = s->warm_window; i < s->warms; i++)
+		s->summary.count[cells_of_value(s->cells, s->warm[i])]++;
+}
+
+static uint32_t
+collect_warm(struct stream *s, uint32_t from, uint32_t to)
+{
+	while (from < to && s->warms < LIMIT_WARMUP) {
+		if (!isnan(s->value[from]))
+			s->warm[s->warms++] = s->value[from];
+		from++;
+	}
+	return from;
+}
+
+static void
+summarise(struct stream *s, uint32_t from, uint32_t to)
+{
+	if (s->code) {
+		summary_add_codes(&s->summary, s->cells, s->code + from, to - from);
+		return;
+	}
+	if (s->type == STREAM_NUMERIC && !s->cells) {
+		uint32_t end = collect_warm(s, from, to);
+
+		summary_add(&s->summary, NULL, s->value + from, end - from);
+		from = end;
+		if (s->warms == LIMIT_WARMUP)
+			build_provisional(s);
+	}
+	summary_add(&s->summary, s->cells, s->value + from, to - from);
+}
+
+/* -- tests ------------------------------------------------------------------------------------------ */
+
+static void
+row_records(const struct stream *s, const struct rows *rows, uint32_t to, struct records *rec)
+{
+	*rec = (struct records){
+		.n = to,
+		.width = 1,
+		.value = s->value,
+		.code = s->code,
+		.watermark_ms = rows->watermark_ms,
+		.late = rows->any_late ? rows->late : NULL,
+		.time_ms = rows->time_ms,
+	};
+	if (s->code) {
+		rec->value = NULL;
+		rec->categories = s->categories->n;
+		rec->text = (const char *const *)s->categories->text;
+		rec->text_len = s->categories->length;
+	}
+}
+
+/* A warm-up that has just ended is kept: it is the reference that makes this test again. */
+static void
+keep_warmup(struct stream *s, struct test *t)
+{
+	struct reference ref;
+
+	if (!t->runner || !runner_take_warmup(t->runner, &ref))
+		return;
+	stream_keep_warmup(s, t, &ref);
+}
+
+static void
+run_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
+{
+	struct test *t = &s->test[TEST_EVIDENCE];
+	struct records rec;
+	bool alarm;
+
+	if (!t->runner || from >= to)
+		return;
+	row_records(s, rows, to, &rec);
+	while (from < to)
+		from = runner_update(t->runner, &rec, from, s->model->common->scratch, NULL, &alarm);
+	keep_warmup(s, t);
+}
+
+/* The paging test until it crosses, the evidence beside it. */
+static uint32_t
+judge(struct stream *s, const struct rows *rows, uint32_t from, bool *crossed)
+{
+	struct test *t = &s->test[TEST_PAGING];
+	struct records rec;
+	uint32_t to = rows->n;
+
+	if (t->runner) {
+		row_records(s, rows, rows->n, &rec);
+		to = runner_update(t->runner, &rec, from, s->model->common->scratch, NULL, crossed);
+		keep_warmup(s, t);
+	}
+	run_evidence(s, rows, from, to);
+	return to;
+}
+
+/* Collects the reference of the paging test; stops before the row with which the span is over. */
+static uint32_t
+learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
+{
+	uint32_t i;
+
+	for (i = from; i < rows->n; i++) {
+		struct learned v;
+
+		if (rows->watermark_ms[i] - s->learn_from_ms >= s->model->config->reference_span_ms &&
+		    s->learner.held >= LIMIT_REFERENCE_MIN) {
+			*complete = true;
+			break;
+		}
+		if (!usable(s, i))
+			continue;
+		v = (struct learned){ row_order(s, rows, i), row_value(s, i), day_of(rows->time_ms[i]) };
+		learner_offer(&s->learner, &v);
+	}
+	run_evidence(s, rows, from, i);
+	return i;
+}
+
+/* -- open episode ----------------------------------------------------------------------------------- */
+
+static void
+episode_add(struct stream *s, struct gauge *g, uint32_t i)
+{
+	if (s->code)
+		gauge_add_code(g, s->cells, s->code[i], s->episode.cell);
+	else if (s->type == STREAM_NUMERIC)
+		gauge_add(g, s->cells, s->value[i]);
+	else {
+		g->n++;
+		g->hits += s->value[i] != 0;
+	}
+}
+
+static void
+stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
+{
+	bool rises_only = s->kind == STREAM_COVERAGE || s->kind == STREAM_ERROR;
+
+	if (s->type == STREAM_NUMERIC) {
+		gauge_effect(g, s->cells, out);
+	} else if (s->type == STREAM_CATEGORICAL) {
+		double share = s->cells->total ?
+			(double)s->cells->count[s->episode.cell] / s->cells->total : 0;
+
+		gauge_rate_effect(g, share, s->cells->total, out);
+	} else {
+		gauge_rate_effect(g, s->baseline, s->baseline_n, out);
+		if (!isnan(s->known_p0)) /* against a stated level: the tolerance is what matters */
+			out->standard = fabs(out->size) * s->model->config->min_effect /
+			                fmax(s->model->config->coverage_tolerance, 1e-9);
+		if (rises_only && out->size < 0)
+			out->standard = 0;
+	}
+}
+
+static void
+suspend(struct stream *s, bool on)
+{
+	for (int role = 0; role < TEST_ROLES; role++)
+		if (s->test[role].runner)
+			runner_suspend(s->test[role].runner, on);
+}
+
+/* Rows of an open episode: not judged, only counted and watched. */
+static uint32_t
+watch(struct stream *s, const struct rows *rows, uint32_t from, struct outbound *out)
+{
+	struct episode *e = &s->episode;
+	struct records rec;
+	bool alarm, over = false;
+	uint32_t i;
+
+	for (i = from; i < rows->n && !over; i++) {
+		struct gauge total;
+		struct effect effect;
+		enum episode_news news;
+
+		if (!usable(s, i) && !(s->code && s->code[i] == LIMIT_CATEGORIES))
+			continue;
+		episode_add(s, episode_gauge(e), i);
+		if (!episode_block_full(e))
+			continue;
+		episode_total(e, &total);
+		stream_effect(s, &total, &effect);
+		news = episode_judge(e, &effect, s->model->config->min_effect);
+		if (news == EPISODE_WORSE)
+			alert_worse(s, rows, i, &effect, out);
+		over = news == EPISODE_OVER;
+		if (over)
+			alert_over(s, rows->sequence[i], rows->watermark_ms[i], &effect, "evidence", out);
+	}
+	row_records(s, rows, i, &rec);
+	for (int role = 0; role < TEST_ROLES; role++)
+		for (uint32_t at = from; s->test[role].runner && at < i;)
+			at = runner_update(s->test[role].runner, &rec, at, s->model->common->scratch, NULL,
+			                   &alarm);
+	if (over)
+		suspend(s, e->expected);
+	return i;
+}
+
+void
+stream_suspend(struct stream *s, bool on)
+{
+	suspend(s, on);
+}
+
+void
+stream_expect(struct stream *s, bool on)
+{
+	s->episode.expected = on;
+	s->dirty = true;
+	if (!s->episode.open)
+		suspend(s, on);
+}
+
+static void
+missing_column(struct stream *s, const struct rows *rows)
+{
+	const struct stream *of = s->source;
+
+	for (uint32_t i = 0; i < rows->n; i++)
+		s->value[i] = of->code ? of->code[i] == RUNNER_MISSING : isnan(of->value[i]);
+}
+
+void
+stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
+{
+	uint32_t from = 0;
+
+	if (!rows->n)
+		return;
+	if (s->source)
+		missing_column(s, rows);
+	s->dirty = true;
+	while (from < rows->n) {
+		bool complete = false, crossed = false;
+		uint32_t to;
+
+		if (s->episode.open)
+			to = watch(s, rows, from, out);
+		else if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
+			to = learn(s, rows, from, &complete);
+		else
+			to = judge(s, rows, from, &crossed);
+		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
+		if (complete) {
+			s->model->common->at_ms = rows->watermark_ms[to];
+			stream_learned(s);
+		}
+		if (crossed)
+			alert_open(s, rows, to - 1, out);
+		from = to;
+	}
+}
+
+void
+stream_fit_rows(struct stream *s, const struct rows *rows)
+{
+	size_t capacity = s->learner.log_capacity;
+
+	if (s->source)
+		missing_column(s, rows);
+	s->learner.log = must_grow(s->learner.log, &capacity, s->learner.logged + rows->n,
+	                           sizeof *s->learner.log);
+	s->learner.log_capacity = (uint32_t)capacity;
+	for (uint32_t i = 0; i < rows->n; i++)
+		if (usable(s, i))
+			s->learner.log[s->learner.logged++] =
+				(struct learned){ 0, row_value(s, i), day_of(rows->time_ms[i]) };
+}
+
+enum promise
+stream_promise(const struct stream *s)
+{
+	struct runner_status st;
+
+	if (!s->test[TEST_PAGING].runner)
+		return PROMISE_PROVISIONAL;
+	runner_status(s->test[TEST_PAGING].runner, &st);
+	return st.promise;
+}

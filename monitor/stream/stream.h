@@ -1,0 +1,157 @@
+/* stream.h -- one stream: a named sequence of values of one model, its reference, its tests, the window it
+ * is in, and the episode that may be open (semantics 2, 4, 5, 7-9).
+ */
+#ifndef MONITOR_STREAM_STREAM_H
+#define MONITOR_STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detectors/kit/cells.h"
+#include "detectors/kit/learner.h"
+#include "detectors/kit/summary.h"
+#include "detectors/runner.h"
+#include "monitor/alert/episode.h"
+#include "monitor/stream/rows.h"
+
+struct codec;
+struct diag;
+struct model;
+struct outbound;
+struct store;
+
+enum stream_kind {
+	STREAM_FEATURE,    /* feature:NAME */
+	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
+	STREAM_PREDICTION, /* prediction:value|width|score|class */
+	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
+	STREAM_ERROR,      /* error, binary: was the class wrong? */
+	STREAM_KINDS
+};
+const char *stream_kind_text(enum stream_kind kind); /* "feature", "missing", ... */
+
+enum stream_type { STREAM_NUMERIC, STREAM_BINARY, STREAM_CATEGORICAL };
+
+enum test_role { TEST_PAGING, TEST_EVIDENCE, TEST_ROLES };
+struct test {
+	struct runner *runner;  /* NULL: not started */
+	const char *method;
+	double share;           /* alarms a budget period allowed to it; evidence: that of the paging test */
+	uint32_t alarms;        /* opened by it */
+	double spent_past, spent_past_apart; /* by runners that a rebaseline has ended */
+	uint32_t detector_id;   /* database's; 0 before the first commit */
+	struct learned *warmup; /* values of a warm-up that is over: its reference at a restart */
+	uint32_t warmups;
+	bool warmup_saved;
+	char params[160];       /* JSON, as created */
+	uint64_t fingerprint;
+};
+
+/* Distinct categories of a stream in order of appearance; bounded. */
+struct categories {
+	uint32_t n;
+	char **text;
+	uint32_t *length;
+	uint64_t *hash;
+	uint32_t *slot;      /* open addressing by hash, 2 * LIMIT_CATEGORIES; code + 1 */
+	uint32_t last;       /* most recent code: most records repeat */
+	uint64_t overflow;   /* values that found no room */
+};
+
+struct stream {
+	struct model *model;
+	enum stream_kind kind;
+	enum stream_type type;
+	char *field, *version, *name; /* name = kind:field@version (contract 1) */
+	size_t field_length, version_length;
+	uint64_t rng_stream;
+	uint32_t id;                  /* database's; 0 before the first commit */
+	uint32_t number;              /* in order of creation within the model */
+	int64_t first_ms;             /* watermark at the first record */
+	bool dirty;                   /* changed since the last commit */
+	uint32_t latecomer;           /* 0: in the plan; else its number among those that came later */
+	struct stream *source;        /* STREAM_MISSING: the stream whose gaps it counts */
+
+	/* the rows being gathered: one of the two, aligned with the row set */
+	double *value;
+	uint32_t *code;
+	struct categories *categories;
+
+	/* reference */
+	bool learning;                /* the paging reference is still being collected */
+	bool fitted;                  /* it came from a file */
+	struct learner learner;
+	uint32_t generation;          /* counts rebaselines: part of the chunks in the database */
+	uint32_t log_saved;           /* entries of the learner's log that are in the database */
+	struct learned *reference;    /* kept after it is complete: what rebuilds the tests at a restart */
+	uint32_t references;
+	int64_t learn_from_ms;        /* watermark at which learning began */
+	struct cells *cells;          /* NULL before there are any */
+	bool cells_provisional;       /* from the first LIMIT_WARMUP values: no PSI */
+	double *warm;                 /* the first LIMIT_WARMUP values while there are no cells */
+	uint32_t warms, warm_window;  /* how many; and at the beginning of the window */
+	double baseline;              /* binary: rate in the reference; known null: p0 */
+	uint32_t baseline_n;
+	double known_p0;              /* coverage with a calibration size: p0 of contract 15, else NaN */
+	double known_level;           /* the level that it belongs to */
+	bool dependent;               /* categorical: no step was found that makes its records independent */
+
+	struct summary summary;       /* of the current window */
+	int64_t put_until_ms;         /* rows of windows before it may be in the database; INT64_MIN: none are */
+	size_t waiting, waiting_at;   /* of pipeline_roll: rows of windows that wait, and where they begin */
+	struct test test[TEST_ROLES];
+	struct episode episode;
+	/* what the news that are settled say (alert.h): */
+	char episode_id[33];        /* of the open or last alert */
+	bool settled_open;
+	int64_t settled_ms;         /* its estimated start */
+};
+
+struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream_type type,
+                             const char *field, size_t field_length, const char *version,
+                             size_t version_length, int64_t watermark_ms);
+void stream_destroy(struct stream *s);
+size_t stream_bytes(const struct stream *s);
+const char *stream_type_text(enum stream_type type);
+
+/* Code of a category (created while there is room), LIMIT_CATEGORIES when the table is full. */
+uint32_t stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash);
+
+/* Rows [0, rows->n) of the stream's column: summary, learning, tests, episode. */
+void stream_rows(struct stream *s, const struct rows *rows, struct outbound *out);
+/* The window ends: puts its row and begins a new one. `keep`: put the row but go on (a clean stop). */
+void stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep,
+                   struct outbound *out);
+
+/* Fit: appends rows to the reference instead of judging them; stream_fitted() ends that. */
+void stream_fit_rows(struct stream *s, const struct rows *rows);
+int stream_fitted(struct stream *s, struct diag *d);
+/* Makes the tests of a complete reference (or known null); called when it completes and after a restart. */
+int stream_start_tests(struct stream *s, struct diag *d);
+/* Closes the episode and learns anew from the next record on. */
+void stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out);
+/* `expect` begins or ends: evidence is kept, nothing evaluated. */
+void stream_expect(struct stream *s, bool on);
+enum promise stream_promise(const struct stream *s);
+
+/* Between the stream's own files. */
+void stream_learned(struct stream *s); /* the paging reference is complete */
+int stream_save_reference(struct stream *s, struct store *store);
+int stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d);
+void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
+void stream_stop_test(struct test *t);
+void stream_meter(struct stream *s); /* the share of the budget becomes g */
+void stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref);
+void stream_suspend(struct stream *s, bool on);
+
+/* Everything that changes, as one blob; and back. */
+void stream_save(const struct stream *s, struct codec *out);
+int stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d);
+/* The id in the database: asked for when the stream is made, so that ids go by order of appearance. */
+int stream_identity(struct stream *s);
+/* Inside the transaction: identity, and when dirty reference values, detectors' standing, state. */
+int stream_put(struct stream *s, struct store *store);
+void stream_reference_saved(struct stream *s); /* after it has landed */
+
+#endif

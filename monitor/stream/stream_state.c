@@ -1,0 +1,390 @@
+/* stream_state.c -- a stream in the database: identity, standing of its detectors, one blob of state, and
+ * the values of its references in chunks that are filled once. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/diag.h"
+#include "config/limits.h"
+#include "detectors/kit/codec.h"
+#include "monitor/alert/alert.h"
+#include "monitor/log.h"
+#include "monitor/stream/model.h"
+
+enum { STATE_VERSION = 1, CHUNK_VALUES = 512, LEARNED_BYTES = 20 };
+
+static void
+save_categories(const struct categories *c, struct codec *out)
+{
+	codec_put_u32(out, c->n);
+	codec_put_u64(out, c->overflow);
+	for (uint32_t i = 0; i < c->n; i++) {
+		codec_put_u16(out, (uint16_t)c->length[i]);
+		codec_put_bytes(out, c->text[i], c->length[i]);
+		codec_put_u64(out, c->hash[i]);
+	}
+}
+
+static void
+save_test(const struct test *t, struct codec *out)
+{
+	struct codec measure = { .measure = true, .size = SIZE_MAX };
+
+	codec_put_u8(out, t->runner != NULL);
+	codec_put_f64(out, t->share);
+	codec_put_f64(out, t->spent_past);
+	codec_put_f64(out, t->spent_past_apart);
+	codec_put_u32(out, t->alarms);
+	codec_put_u32(out, t->warmups);
+	codec_put_u64(out, t->fingerprint);
+	if (!t->runner)
+		return;
+	runner_save(t->runner, &measure);
+	codec_put_u32(out, (uint32_t)measure.at);
+	runner_save(t->runner, out);
+}
+
+void
+stream_save(const struct stream *s, struct codec *out)
+{
+	codec_put_u16(out, STATE_VERSION);
+	codec_put_u8(out, (uint8_t)(s->learning | s->fitted << 1 | s->cells_provisional << 2 |
+	                            (s->cells != NULL) << 3 | s->dependent << 4));
+	codec_put_u32(out, s->generation);
+	codec_put_u32(out, s->latecomer);
+	codec_put_u32(out, s->learner.logged);
+	codec_put_u32(out, s->references);
+	codec_put_i64(out, s->first_ms);
+	codec_put_i64(out, s->learn_from_ms);
+	codec_put_f64(out, s->known_p0);
+	codec_put_f64(out, s->known_level);
+	codec_put_u32(out, s->warms);
+	codec_put_u32(out, s->warm_window);
+	if (s->warm) /* provisional cells are made of them again */
+		codec_put_f64s(out, s->warm, s->warms);
+	summary_save(&s->summary, out);
+	episode_save(&s->episode, out);
+	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
+	if (s->categories)
+		save_categories(s->categories, out);
+	for (int role = 0; role < TEST_ROLES; role++)
+		save_test(&s->test[role], out);
+}
+
+static int
+load_categories(struct stream *s, struct codec *in)
+{
+	uint32_t n = codec_get_u32(in);
+
+	s->categories->overflow = codec_get_u64(in);
+	if (n > LIMIT_CATEGORIES)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < n && !in->bad; i++) {
+		char text[LIMIT_TEXT_BYTES];
+		uint32_t length = codec_get_u16(in);
+
+		if (length > sizeof text)
+			return ERR_CORRUPT;
+		codec_get_bytes(in, text, length);
+		if (stream_category(s, text, length, codec_get_u64(in)) != i)
+			return ERR_CORRUPT;
+	}
+	return in->bad ? ERR_CORRUPT : 0;
+}
+
+static int
+load_test(struct stream *s, struct test *t, struct codec *in, struct diag *d)
+{
+	bool running = codec_get_u8(in);
+	uint64_t fingerprint;
+	uint32_t bytes;
+	struct codec own;
+
+	t->share = codec_get_f64(in);
+	t->spent_past = codec_get_f64(in);
+	t->spent_past_apart = codec_get_f64(in);
+	t->alarms = codec_get_u32(in);
+	codec_get_u32(in); /* warm-ups: known from their chunk */
+	fingerprint = codec_get_u64(in);
+	if (!running)
+		return 0;
+	bytes = codec_get_u32(in);
+	if (in->bad || bytes > in->size - in->at)
+		return ERR_CORRUPT;
+	own = (struct codec){ .data = in->data + in->at, .size = bytes };
+	in->at += bytes;
+	if (!t->runner || t->fingerprint != fingerprint) {
+		log_event(LOG_WARN, "state_reset", "%.*s %s: %s starts again on its reference: method, "
+		          "parameters, reference or seed changed", (int)s->model->name_length,
+		          s->model->name, s->name, t->method ? t->method : "test");
+		return 0;
+	}
+	return runner_load(t->runner, &own, d);
+}
+
+int
+stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d)
+{
+	uint32_t logged, references;
+	uint8_t bits;
+	bool cells;
+	int err;
+
+	if (codec_get_u16(in) != STATE_VERSION)
+		return diag_set(d, ERR_CORRUPT, "stream %s: state of another version", s->name);
+	bits = codec_get_u8(in);
+	s->learning = bits & 1;
+	s->fitted = bits & 2;
+	s->cells_provisional = bits & 4;
+	cells = bits & 8;
+	s->dependent = bits & 16;
+	s->generation = codec_get_u32(in);
+	s->latecomer = codec_get_u32(in);
+	logged = codec_get_u32(in);
+	references = codec_get_u32(in);
+	s->first_ms = codec_get_i64(in);
+	s->learn_from_ms = codec_get_i64(in);
+	s->known_p0 = codec_get_f64(in);
+	s->known_level = codec_get_f64(in);
+	s->warms = codec_get_u32(in);
+	s->warm_window = codec_get_u32(in);
+	if (s->warms > LIMIT_WARMUP || s->warm_window > s->warms)
+		return diag_set(d, ERR_CORRUPT, "stream %s: state out of range", s->name);
+	if (s->warm && !(cells && !s->cells_provisional))
+		codec_get_f64s(in, s->warm, s->warms);
+	summary_load(&s->summary, in);
+	episode_load(&s->episode, in);
+	codec_get_bytes(in, s->episode_id, sizeof s->episode_id);
+	s->episode_id[sizeof s->episode_id - 1] = 0;
+	s->settled_open = s->episode.open; /* news are settled before every commit */
+	s->settled_ms = s->episode.started_ms;
+	err = s->categories ? load_categories(s, in) : 0;
+	if (!err)
+		err = stream_load_reference(s, store, logged, d);
+	if (err || in->bad || s->references != references)
+		return diag_set(d, ERR_CORRUPT, "stream %s: state and reference do not fit together",
+		                s->name);
+	stream_restore_cells(s, cells);
+	for (int role = 0; role < TEST_ROLES && !err; role++)
+		err = load_test(s, &s->test[role], in, d);
+	if (!err && in->bad)
+		err = diag_set(d, ERR_CORRUPT, "stream %s: state is cut off", s->name);
+	if (s->test[TEST_PAGING].runner)
+		stream_meter(s); /* with the share that it was given, not with one of today's plan */
+	stream_suspend(s, s->episode.open || s->episode.expected);
+	s->dirty = false;
+	return err;
+}
+
+/* -- values in chunks ------------------------------------------------------------------------------- */
+
+/* Parts of the chunks, three for each generation: the paging reference, and each test's own warm-up. */
+enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + TEST_ROLES };
+
+static uint32_t
+part_of(const struct stream *s, int which)
+{
+	return s->generation * PARTS + (uint32_t)which;
+}
+
+static int
+save_values(const struct stream *s, struct store *store, int which, const struct learned *v,
+            uint32_t from, uint32_t n)
+{
+	uint8_t bytes[CHUNK_VALUES * LEARNED_BYTES];
+	int err = 0;
+
+	/* the last chunk is written again until it is full: what the table ends with does not depend on
+	 * when commits happened */
+	for (uint32_t at = from - from % CHUNK_VALUES; at < n && !err; at += CHUNK_VALUES) {
+		struct codec c = { .data = bytes, .size = sizeof bytes };
+
+		for (uint32_t i = at; i < n && i < at + CHUNK_VALUES; i++) {
+			codec_put_u64(&c, v[i].order);
+			codec_put_f64(&c, v[i].value);
+			codec_put_u32(&c, (uint32_t)v[i].day);
+		}
+		err = store_put_chunk(store, "ref", s->id, part_of(s, which), at / CHUNK_VALUES, bytes,
+		                      c.at);
+	}
+	return err;
+}
+
+int
+stream_save_reference(struct stream *s, struct store *store)
+{
+	int err = 0;
+
+	if (s->learner.logged > s->log_saved)
+		err = save_values(s, store, PART_REFERENCE, s->learner.log, s->log_saved, s->learner.logged);
+	for (int role = 0; role < TEST_ROLES && !err; role++) {
+		const struct test *t = &s->test[role];
+
+		if (t->warmups && !t->warmup_saved)
+			err = save_values(s, store, PART_WARMUP + role, t->warmup, 0, t->warmups);
+	}
+	return err;
+}
+
+void
+stream_reference_saved(struct stream *s)
+{
+	s->log_saved = s->learner.logged;
+	for (int role = 0; role < TEST_ROLES; role++)
+		s->test[role].warmup_saved = s->test[role].warmups != 0;
+}
+
+struct loading {
+	struct stream *s;
+	struct learned *warm[TEST_ROLES];
+	size_t warms[TEST_ROLES], warm_capacity[TEST_ROLES];
+};
+
+static int
+load_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t length)
+{
+	struct loading *l = ctx;
+	struct stream *s = l->s;
+	uint8_t bytes[CHUNK_VALUES * LEARNED_BYTES];
+	struct codec c = { .data = bytes, .size = length };
+
+	(void)chunk;
+	if (length > sizeof bytes || length % LEARNED_BYTES)
+		return ERR_CORRUPT;
+	memcpy(bytes, blob, length);
+	for (size_t n = length / LEARNED_BYTES; n > 0; n--) {
+		struct learned v;
+
+		v.order = codec_get_u64(&c);
+		v.value = codec_get_f64(&c);
+		v.day = (int32_t)codec_get_u32(&c);
+		if (s->categories && !(v.value >= 0 && v.value < s->categories->n))
+			return ERR_CORRUPT;
+		for (int role = 0; role < TEST_ROLES; role++)
+			if (part == part_of(s, PART_WARMUP + role)) {
+				l->warm[role] = must_grow(l->warm[role], &l->warm_capacity[role],
+				                          l->warms[role] + 1, sizeof v);
+				l->warm[role][l->warms[role]++] = v;
+			}
+		if (part == part_of(s, PART_REFERENCE)) {
+			if (s->fitted) {
+				size_t capacity = s->learner.log_capacity;
+
+				s->learner.log = must_grow(s->learner.log, &capacity,
+				                           s->learner.logged + 1u, sizeof v);
+				s->learner.log_capacity = (uint32_t)capacity;
+				s->learner.log[s->learner.logged++] = v;
+			} else {
+				learner_offer(&s->learner, &v);
+			}
+		}
+	}
+	return 0;
+}
+
+int
+stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d)
+{
+	struct loading l = { .s = s };
+	int err = store_each_chunk(store, "ref", s->id, load_chunk, &l, d);
+
+	for (int role = 0; role < TEST_ROLES; role++) {
+		s->test[role].warmup = l.warm[role];
+		s->test[role].warmups = (uint32_t)l.warms[role];
+		s->test[role].warmup_saved = l.warms[role] != 0;
+	}
+	s->log_saved = s->learner.logged;
+	if (!err && s->learner.logged != logged)
+		err = diag_set(d, ERR_CORRUPT, "stream %s: %u reference values where %u belong", s->name,
+		               s->learner.logged, logged);
+	if (err || s->learning)
+		return err;
+	s->references = s->fitted ? s->learner.logged : s->learner.held;
+	s->reference = must_calloc(s->references, sizeof *s->reference);
+	if (!s->fitted)
+		learner_take(&s->learner, s->reference);
+	else if (s->references)
+		memcpy(s->reference, s->learner.log, s->references * sizeof *s->reference);
+	return 0;
+}
+
+/* -- put -------------------------------------------------------------------------------------------- */
+
+static int
+put_detector(struct stream *s, struct store *store, enum test_role role)
+{
+	struct test *t = &s->test[role];
+	struct runner_status st;
+	struct change ch = { 0 };
+	struct detector_row row = { 0 };
+	int err;
+
+	if (!t->runner)
+		return 0;
+	err = store_detector_id(store, s->id, t->method, role == TEST_PAGING ? "paging" : "evidence",
+	                        &t->detector_id);
+	runner_status(t->runner, &st);
+	row.detector_id = t->detector_id;
+	row.params = t->params;
+	row.fingerprint = t->fingerprint;
+	row.promise = promise_text(s->dependent ? PROMISE_VOID_DEPENDENT : st.promise);
+	row.share = role == TEST_PAGING ? t->share : 0;
+	row.step = st.step;
+	row.used = st.used;
+	row.statistic = st.statistic;
+	if (role == TEST_PAGING) {
+		row.spent = t->spent_past;
+		row.spent_apart = t->spent_past_apart;
+		*(st.promise == PROMISE_CERTIFIED ? &row.spent : &row.spent_apart) += st.spent;
+		*(st.promise == PROMISE_CERTIFIED ? &row.alarms : &row.alarms_apart) = t->alarms;
+	}
+	row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = (double)NAN;
+	row.since_ms = INT64_MIN;
+	row.effect_unit = effect_unit(s);
+	if (runner_change(t->runner, &ch) && ch.records) {
+		row.effect = ch.effect;
+		row.effect_low = ch.low;
+		row.effect_high = ch.high;
+		row.since_ms = ch.start_ms;
+		row.old_value = ch.old_value;
+		row.new_value = ch.new_value;
+		row.material = fabs(ch.effect) >= s->model->config->min_effect;
+	}
+	return err ? err : store_put_detector(store, &row);
+}
+
+int
+stream_identity(struct stream *s)
+{
+	struct stream_key key = {
+		.model_id = s->model->id,
+		.segment = "",
+		.kind = stream_kind_text(s->kind),
+		.field = s->field,
+		.field_length = s->field_length,
+		.version = s->version,
+		.version_length = s->version_length,
+	};
+
+	return store_stream_id(s->model->common->store, &key, stream_type_text(s->type), s->first_ms,
+	                       &s->id);
+}
+
+int
+stream_put(struct stream *s, struct store *store)
+{
+	struct codec c = { .measure = true, .size = SIZE_MAX };
+	int err;
+
+	if (!s->dirty)
+		return 0;
+	err = stream_save_reference(s, store);
+	for (int role = 0; role < TEST_ROLES && !err; role++)
+		err = put_detector(s, store, (enum test_role)role);
+	if (err)
+		return err;
+	stream_save(s, &c);
+	c = (struct codec){ .data = common_bytes(s->model->common, c.at), .size = c.at };
+	stream_save(s, &c);
+	return store_put_state(store, "stream", s->id, c.data, c.at);
+}

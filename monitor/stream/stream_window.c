@@ -1,0 +1,100 @@
+/* stream_window.c -- the row that a window leaves in `statistics`. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/limits.h"
+#include "monitor/stream/model.h"
+
+static int
+ascending(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static const double level[5] = { 0.05, 0.25, 0.5, 0.75, 0.95 };
+
+/* Before there are cells the window's values are all in `warm`: exact quantiles (lower). */
+static void
+quantiles_of_warm(const struct stream *s, double q[5])
+{
+	uint32_t n = s->warms - s->warm_window;
+	double *sorted = common_sort(s->model->common, n + 1u);
+
+	if (!n)
+		return;
+	memcpy(sorted, s->warm + s->warm_window, n * sizeof *sorted);
+	qsort(sorted, n, sizeof *sorted, ascending);
+	for (int i = 0; i < 5; i++) {
+		uint32_t at = (uint32_t)ceil(level[i] * n);
+
+		q[i] = sorted[at ? at - 1 : 0];
+	}
+}
+
+static void
+fill_row(struct stream *s, struct statistics_out *out)
+{
+	struct statistics_row *row = &out->row;
+	const struct summary *sum = &s->summary;
+	double q[5] = { (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN };
+
+	row->n = sum->n;
+	row->missing = sum->missing;
+	row->psi = row->psi_null95 = row->sigma_shift = (double)NAN;
+	row->mean = row->sd = row->min = row->max = (double)NAN;
+	if (!s->code) {
+		row->mean = summary_mean(sum);
+		row->sd = summary_sd(sum);
+		row->min = sum->n ? sum->min : (double)NAN;
+		row->max = sum->n ? sum->max : (double)NAN;
+	}
+	if (s->cells && sum->n) {
+		if (!s->cells_provisional)
+			cells_psi(s->cells, sum->count, &row->psi, &row->psi_null95, &row->sigma_shift);
+		if (!s->code)
+			for (int i = 0; i < 5; i++)
+				q[i] = cells_quantile(s->cells, sum->count, sum->min, sum->max, level[i]);
+		row->histogram = store_histogram_text(sum->count, s->cells->n);
+		must(row->histogram != NULL);
+	} else if (s->warm && sum->n) {
+		quantiles_of_warm(s, q);
+	}
+	row->q05 = q[0];
+	row->q25 = q[1];
+	row->q50 = q[2];
+	row->q75 = q[3];
+	row->q95 = q[4];
+	row->statistic = (double)NAN;
+	if (s->test[TEST_PAGING].runner) {
+		struct runner_status st;
+
+		runner_status(s->test[TEST_PAGING].runner, &st);
+		row->statistic = st.used_window ? st.statistic_max : (double)NAN;
+	}
+}
+
+void
+stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, struct outbound *out)
+{
+	if (s->summary.n + s->summary.missing) {
+		struct statistics_out *o = outbound_statistics(out);
+
+		o->stream = s;
+		fill_row(s, o);
+		o->row.window_ms = window_ms;
+		o->row.width_ms = width_ms;
+		o->open = keep;
+		s->dirty = true;
+	}
+	if (keep)
+		return;
+	summary_clear(&s->summary);
+	s->warm_window = s->warms;
+	for (int role = 0; role < TEST_ROLES; role++)
+		if (s->test[role].runner)
+			runner_window(s->test[role].runner);
+}
