@@ -38,7 +38,7 @@ struct feature_config {
 	enum feature_type type;
 };
 
-/* Where a field of DESIGN 3 stands in the JSON: `name` is the field's standard name (id, ts, model,
+/* Where a field of a record stands in the JSON: `name` is the field's standard name (id, ts, model,
  * version, features, segment, prediction, prediction.class, prediction.probs, prediction.score,
  * prediction.value, prediction.lower, prediction.upper, prediction.level, prediction.set,
  * prediction.classes, label, score, conformal.n_cal, probe_of), `path` its keys from the root, each

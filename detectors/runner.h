@@ -1,5 +1,5 @@
 /* runner.h -- one detector on one stream, with the rules that all detectors share: missing values,
- * warm-up, thinning (contract 11), phases (11a), gains (2) and the metered budget (semantics 7).
+ * warm-up, thinning (contract 11), phases (11a), gains (2) and the metered budget.
  *
  * The filters of the command line and the daemon use the same code; they differ in where g comes
  * from (a column, or the meter) and in what they do at an alarm (reset at once, or an episode).

@@ -1,5 +1,5 @@
 /* runner_reference.c -- from a reference to a running detector: which step (contract 11, 11a),
- * which promise (semantics 8), the thinned reference, the instance. */
+ * which promise, the thinned reference, the instance. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-/* retain.c -- rollup of statistics and retention (semantics 5).
+/* retain.c -- rollup of statistics and retention.
  *
  * Windows become hours, hours become days, each only as a whole and only when the whole hour or day is
  * older than what is kept; always windows -> hours -> days, also when everything is old. So the final

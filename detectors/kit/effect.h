@@ -1,4 +1,4 @@
-/* effect.h -- how large is a change? What the sums since its start say (semantics 9).
+/* effect.h -- how large is a change? What the sums since its start say.
  *
  * Numeric: a record adds its mid-rank in the reference, the mid-rank of its distance from the
  * reference median, and its value. A shift of d sigma of a normal law moves the mean rank by

@@ -1,4 +1,4 @@
-/* lanes.c -- Shiryaev-Roberts accumulators of many bets, as SIMD (contract 2, semantics 9).
+/* lanes.c -- Shiryaev-Roberts accumulators of many bets, as SIMD (contract 2).
  *
  *     R <- min((g + R) L, 1e300)      P <- min(P L, 1e300)      S = weight * sum of R
  *     every LANES_BLOCK records:  G <- min(max(G, 1) P, 1e300),  P <- 1

@@ -1,7 +1,7 @@
 /* lanes.h -- all bets of a detector side by side, so that one record is one pass of SIMD.
  *
  * Each lane is a Shiryaev-Roberts accumulator R <- min((g + R) L, 1e300) (contract 2) and a
- * CUSUM-like G that dates the change (semantics 9): G <- max(G, 1) L, in blocks of LANES_BLOCK
+ * CUSUM-like G that dates the change: G <- max(G, 1) L, in blocks of LANES_BLOCK
  * records: P is the product of L over the present block; at its end G <- max(G, 1) P, and where G
  * fell below 1 before, the lane starts anew at the block's first record (its record number, time
  * and sums are copied). So a start is exact to LANES_BLOCK records.

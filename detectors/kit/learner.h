@@ -1,4 +1,4 @@
-/* learner.h -- a reference taken from the stream itself (semantics 4): of the stream's first span of
+/* learner.h -- a reference taken from the stream itself: of the stream's first span of
  * event time, the N values with the smallest keyless hash of (id, ts), so that it is spread evenly over
  * the days; all of them if there are fewer. Every value that enters is logged once, in order, so that the
  * log can be appended to the database and read back; a value that is displaced later stays in the log.

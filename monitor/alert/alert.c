@@ -10,7 +10,7 @@
 #include "config/limits.h"
 #include "monitor/stream/model.h"
 
-/* Records of an episode that must be quiet before it ends (semantics 9). */
+/* Records of an episode that must be quiet before it ends. */
 enum { QUIET_MAX = 10000, QUIET_FACTOR = 16 };
 
 const char *

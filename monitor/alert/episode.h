@@ -1,4 +1,4 @@
-/* episode.h -- what happens to a stream after an alert has opened (semantics 9): it is watched, not tested,
+/* episode.h -- what happens to a stream after an alert has opened: it is watched, not tested,
  * until the effect over the last records is below half of what matters. Pure.
  */
 #ifndef MONITOR_ALERT_EPISODE_H

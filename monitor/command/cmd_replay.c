@@ -1,4 +1,4 @@
-/* cmd_replay.c -- the daemon's pipeline over files, into a database of its own (semantics 12). */
+/* cmd_replay.c -- the daemon's pipeline over files, into a database of its own. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* journal.h -- predictions that wait for their labels (semantics 6).
+/* journal.h -- predictions that wait for their labels.
  *
  * One journal a model. Rows are appended in merged order and never move: row number = count of rows ever
  * appended. In memory 56 bytes a row in blocks of LIMIT_JOURNAL_BLOB_ROWS plus a 4-byte open-addressing

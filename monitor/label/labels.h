@@ -1,4 +1,4 @@
-/* labels.h -- joins labels with predictions and says what came of them (semantics 5, 6).
+/* labels.h -- joins labels with predictions and says what came of them.
  *
  * The journal (journal.h) remembers predictions; this decides the outcome of each label (miss, below,
  * above, wrong), adds it to the rows of label_statistics of the prediction's window, hour and day, and

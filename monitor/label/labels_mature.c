@@ -1,4 +1,4 @@
-/* labels_mature.c -- when outcomes reach the coverage and error streams (semantics 6).
+/* labels_mature.c -- when outcomes reach the coverage and error streams.
  *
  * A label that comes early is not a fair sample: mistakes are often found later (or sooner) than the rest.
  * So outcomes are taken window by window, when 95 % of a window's predictions have their label or `wait`

@@ -1,4 +1,4 @@
-/* merge.h -- all partitions as one sequence by event time (semantics 1).
+/* merge.h -- all partitions as one sequence by event time.
  *
  * Each partition has a ring of decoded records. Its key is the smallest ts among its next
  * LIMIT_LOOKAHEAD usable records (fewer only at its end, or where MERGE_WINDOW records hold

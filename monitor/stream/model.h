@@ -146,7 +146,7 @@ void model_destroy(struct model *m);
 void model_record(struct model *m, const struct record *r);
 /* Fit: the record's values go into references, nothing is judged, counted or journalled. */
 void model_fit_record(struct model *m, const struct record *r);
-/* A label that stands alone; called in the order of semantics 6. */
+/* A label that stands alone; called in order of ts, ties by the hash of the id. */
 struct label_event {
 	uint64_t id_keyed, id_order;
 	int64_t ts;

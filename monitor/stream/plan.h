@@ -1,4 +1,4 @@
-/* plan.h -- who may spend how much of the false-alarm budget (semantics 7).
+/* plan.h -- who may spend how much of the false-alarm budget.
  *
  * 5 % is a reserve for streams that appear later; 95 % is split equally over the models; within a model by
  * class (labels .4, outputs .3, inputs .25, quality .05, absent classes shared out in proportion), within

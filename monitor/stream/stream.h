@@ -1,5 +1,5 @@
 /* stream.h -- one stream: a named sequence of values of one model, its reference, its tests, the window it
- * is in, and the episode that may be open (semantics 2, 4, 5, 7-9).
+ * is in, and the episode that may be open.
  */
 #ifndef MONITOR_STREAM_STREAM_H
 #define MONITOR_STREAM_STREAM_H
