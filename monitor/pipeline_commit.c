@@ -22,6 +22,16 @@ topic_of(const struct pipeline *p, uint32_t partition, int32_t *number)
 	return p->source->vtable->topic(p->source, partition, number);
 }
 
+/* Where the next start will read on. */
+static int64_t
+resume_offset(const struct pipeline *p, size_t partition)
+{
+	const struct position *at = &p->position[partition];
+	int64_t read = merge_position(p->merge, (uint32_t)partition);
+
+	return at->held || read < at->next ? at->next : read;
+}
+
 static int
 put_offsets(struct pipeline *p)
 {
@@ -29,9 +39,8 @@ put_offsets(struct pipeline *p)
 
 	for (size_t i = 0; i < p->positions && !err; i++) {
 		struct position *at = &p->position[i];
-		int64_t read = merge_position(p->merge, (uint32_t)i);
 		struct offset_row row = {
-			.next_offset = at->held || read < at->next ? at->next : read,
+			.next_offset = resume_offset(p, i),
 			.anchor_offset = at->anchor,
 			.anchor_hash = at->anchor_hash,
 			.end_offset = p->source->vtable->end_offset(p->source, (uint32_t)i),
@@ -162,8 +171,14 @@ put_outbound(struct pipeline *p)
 
 	for (size_t i = 0; i < o->news_count && !err; i++)
 		err = put_news(p, &o->news[i]);
-	for (size_t i = 0; i < o->gaps && !err; i++)
-		err = put_gap(p, &o->gap[i]);
+	for (size_t i = 0; i < o->gaps && !err; i++) {
+		struct gap_out *g = &o->gap[i];
+
+		/* Before the position has passed it, the next start would find the same gap again. */
+		g->put = g->to < g->from || resume_offset(p, g->partition) >= g->to;
+		if (g->put)
+			err = put_gap(p, g);
+	}
 	for (size_t i = 0; i < o->rejected_count && !err; i++) {
 		const struct rejected_out *r = &o->rejected[i];
 		int32_t number = 0;

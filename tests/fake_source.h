@@ -26,6 +26,7 @@ struct fake {
 	uint32_t partitions;
 	uint64_t seed;        /* 0: everything is there at once */
 	uint64_t waits;
+	const struct source_event *event; /* told once, at the first question; NULL: none */
 	char text[FAKE_LINES][FAKE_LINE_BYTES];
 };
 #define REFUSED INT64_MIN
@@ -72,9 +73,13 @@ fake_wait(struct source *base, int timeout_ms, int wake_fd)
 static inline bool
 fake_event(struct source *base, struct source_event *out)
 {
-	(void)base;
-	(void)out;
-	return false;
+	struct fake *s = (struct fake *)base;
+
+	if (!s->event)
+		return false;
+	*out = *s->event;
+	s->event = NULL;
+	return true;
 }
 
 static inline uint32_t
@@ -98,9 +103,23 @@ fake_position(const struct source *base, uint32_t index)
 	return ((const struct fake *)base)->partition[index].taken;
 }
 
+static inline int64_t
+fake_end_offset(const struct source *base, uint32_t index)
+{
+	return ((const struct fake *)base)->partition[index].count;
+}
+
+static inline uint32_t
+fake_epoch(const struct source *base, uint32_t index)
+{
+	(void)base;
+	(void)index;
+	return 0;
+}
+
 static const struct source_vtable fake_vtable = {
 	.take = fake_take, .wait = fake_wait, .event = fake_event, .partitions = fake_partitions,
-	.topic = fake_topic, .position = fake_position,
+	.topic = fake_topic, .position = fake_position, .end_offset = fake_end_offset, .epoch = fake_epoch,
 };
 
 /* Opens partitions t/0..n-1 of `count` records each; ts[i] points at their times. */

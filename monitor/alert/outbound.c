@@ -111,6 +111,8 @@ outbound_gap(struct outbound *o)
 void
 outbound_clear(struct outbound *o)
 {
+	size_t kept = 0;
+
 	for (size_t i = 0; i < o->news_count; i++) {
 		free(o->news[i].explanation);
 		free(o->news[i].text);
@@ -119,7 +121,11 @@ outbound_clear(struct outbound *o)
 		free((void *)(uintptr_t)o->statistics[i].row.histogram);
 	for (size_t i = 0; i < o->rejected_count; i++)
 		free(o->rejected[i].sample);
-	o->news_count = o->news_sorted = o->statistics_count = o->rejected_count = o->gaps = 0;
+	for (size_t i = 0; i < o->gaps; i++)
+		if (!o->gap[i].put)
+			o->gap[kept++] = o->gap[i];
+	o->gaps = kept;
+	o->news_count = o->news_sorted = o->statistics_count = o->rejected_count = 0;
 	o->alert = false;
 }
 

@@ -64,6 +64,7 @@ struct gap_out {
 	uint32_t partition;
 	int64_t from, to, at_ms;
 	char reason[32];
+	bool put;                   /* in the transaction that is under way */
 };
 
 struct outbound {
@@ -85,7 +86,7 @@ struct news *outbound_news(struct outbound *o);
 struct statistics_out *outbound_statistics(struct outbound *o);
 struct rejected_out *outbound_rejected(struct outbound *o, const struct record *r, uint64_t number);
 struct gap_out *outbound_gap(struct outbound *o);
-void outbound_clear(struct outbound *o); /* after a commit has landed */
+void outbound_clear(struct outbound *o); /* after a commit has landed; gaps that were not put stay */
 void outbound_finish(struct outbound *o);
 
 /* malloc and friends for what cannot be done without: on failure a sentence and exit 70. */
