@@ -81,7 +81,7 @@ put_news(struct pipeline *p, const struct news *n)
 	char promise[160], dependence[80];
 	struct alert_row row = {
 		.stream_id = s->id,
-		.kind = alert_kind(s),
+		.kind = kind_table[s->kind].alert,
 		.severity = alert_severity(n),
 		.promise = promise_text(n->promise),
 		.method = n->method,
@@ -97,7 +97,7 @@ put_news(struct pipeline *p, const struct news *n)
 		.effect_high = n->effect.high,
 		.old_value = n->effect.old_value,
 		.new_value = n->effect.new_value,
-		.effect_unit = effect_unit(s),
+		.effect_unit = stream_unit(s),
 		.explanation = n->explanation,
 		.harm = n->harm,
 		.text = n->text,

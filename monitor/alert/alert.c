@@ -14,20 +14,6 @@
 enum { QUIET_MAX = 10000, QUIET_FACTOR = 16 };
 
 const char *
-effect_unit(const struct stream *s)
-{
-	return s->type == STREAM_NUMERIC ? "sigma" : s->type == STREAM_BINARY ? "points" : "tv";
-}
-
-const char *
-alert_kind(const struct stream *s)
-{
-	static const char *const kind[] = { "drift", "quality", "drift", "coverage", "performance" };
-
-	return kind[s->kind];
-}
-
-const char *
 alert_severity(const struct news *n)
 {
 	if (n->promise != PROMISE_CERTIFIED)

@@ -26,9 +26,7 @@ void alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_m
  * when every row up to now went through its streams. */
 void alert_settle(struct common *common, struct outbound *out);
 
-const char *alert_kind(const struct stream *s);     /* drift, quality, coverage, performance */
 const char *alert_severity(const struct news *n);   /* info, warning, critical */
-const char *effect_unit(const struct stream *s);    /* sigma, points, tv */
 /* A cell in words: `"above":1,"to":2` or `"category":"x"`. */
 size_t alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size);
 void alert_promise_words(const struct common *common, enum promise promise, char *out, size_t size);

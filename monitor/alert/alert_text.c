@@ -110,8 +110,9 @@ text_of(const struct common *common, const struct news *n)
 	snprintf(text, 1400,
 	         "what:  %.100s %.200s %s (%s, %s)\nsince: %s\nsize:  %s\nwho:   model %.100s%s%.60s; %s\n"
 	         "harm:  %s\nnext:  driftd alerts %s %.8s",
-	         s->model->name, s->name, verb[n->kind], alert_kind(s), n->method ? n->method : "-", since,
-	         size, s->model->name, s->version_length ? ", version " : "", s->version, promise, n->harm,
+	         s->model->name, s->name, verb[n->kind], kind_table[s->kind].alert,
+	         n->method ? n->method : "-", since, size, s->model->name,
+	         s->version_length ? ", version " : "", s->version, promise, n->harm,
 	         common->config->database, n->alert_id);
 	return text;
 }
@@ -179,7 +180,7 @@ alert_settle(struct common *common, struct outbound *out)
 		}
 		memcpy(n->episode_id, s->episode_id, sizeof n->episode_id);
 		n->deliver = common->config->send == SEND_ALL || n->promise == PROMISE_CERTIFIED ||
-		             s->kind == STREAM_MISSING ||
+		             kind_table[s->kind].always_delivered ||
 		             (s->kind == STREAM_COVERAGE && !isnan(s->known_p0));
 		n->text = text_of(common, n);
 	}

@@ -89,13 +89,9 @@ read_database(struct check *c, struct diag *d)
 static int
 class_of(const char *kind)
 {
-	static const enum share_class class[STREAM_KINDS] = { CLASS_INPUTS, CLASS_QUALITY, CLASS_OUTPUTS,
-		                                              CLASS_LABELS, CLASS_LABELS };
+	enum stream_kind k = kind_find(kind);
 
-	for (int i = 0; i < STREAM_KINDS; i++)
-		if (!strcmp(kind, stream_kind_text((enum stream_kind)i)))
-			return (int)class[i];
-	return -1; /* rows of figures, nothing that is tested */
+	return k < STREAM_KINDS ? (int)kind_table[k].class : -1; /* rows of figures, nothing that is tested */
 }
 
 static void
@@ -131,8 +127,8 @@ read_streams(struct check *c, struct check_model *m, sqlite3_int64 id, struct di
 			            stream_type_text((enum stream_type)t)))
 				add_stream(m, (enum share_class)class, (enum stream_type)t, n);
 		m->class[class].step += sqlite3_column_double(q, 3);
-		m->class[class].coverage |= !strcmp(kind, stream_kind_text(STREAM_COVERAGE));
-		m->class[class].error |= !strcmp(kind, stream_kind_text(STREAM_ERROR));
+		m->class[class].coverage |= !strcmp(kind, kind_table[STREAM_COVERAGE].name);
+		m->class[class].error |= !strcmp(kind, kind_table[STREAM_ERROR].name);
 	}
 	for (int i = 0; i < SHARE_CLASSES; i++) /* it began with 1 */
 		m->class[i].step = m->class[i].streams ? (m->class[i].step - 1) / m->class[i].streams : 1;

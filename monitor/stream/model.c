@@ -112,15 +112,6 @@ model_bytes(const struct model *m)
 
 /* -- streams ------------------------------------------------------------------------------------------ */
 
-enum share_class
-stream_class(const struct stream *s)
-{
-	static const enum share_class class[] = { CLASS_INPUTS, CLASS_QUALITY, CLASS_OUTPUTS, CLASS_LABELS,
-		                                  CLASS_LABELS };
-
-	return class[s->kind];
-}
-
 /* Labels come late: a model with predictions keeps room for their streams from the beginning: coverage and
  * its two tails for intervals, coverage and error for classes. */
 static uint32_t
@@ -146,13 +137,13 @@ model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
 		return plan_latecomer(&m->common->plan, s->latecomer);
 	for (uint32_t i = 0; i < m->streams; i++)
 		if (!m->stream[i]->latecomer)
-			count[stream_class(m->stream[i])]++;
+			count[kind_table[m->stream[i]->kind].class]++;
 	if (count[CLASS_LABELS] < label_streams_expected(m))
 		count[CLASS_LABELS] = label_streams_expected(m);
 	if (early) /* only known nulls start so early; the plan is not known: as if all classes were there */
 		for (int c = 0; c < SHARE_CLASSES; c++)
 			count[c] = c == CLASS_LABELS ? label_streams_expected(m) : 1;
-	return plan_share(&m->common->plan, stream_class(s), count) * plan_model(m->rank);
+	return plan_share(&m->common->plan, kind_table[s->kind].class, count) * plan_model(m->rank);
 }
 
 static bool
@@ -163,8 +154,8 @@ latecomer(const struct model *m, enum stream_kind kind)
 	if (m->common->fitting || m->common->watermark_ms < m->plan_ms)
 		return false;
 	for (uint32_t i = 0; i < m->streams; i++)
-		labels += stream_class(m->stream[i]) == CLASS_LABELS;
-	return !((kind == STREAM_COVERAGE || kind == STREAM_ERROR) && labels < label_streams_expected(m));
+		labels += kind_table[m->stream[i]->kind].class == CLASS_LABELS;
+	return !(kind_table[kind].class == CLASS_LABELS && labels < label_streams_expected(m));
 }
 
 struct stream *

@@ -186,7 +186,6 @@ void model_put_open_window(struct model *m);
 /* Share of the budget for a stream whose paging test starts at this watermark. A function of the records
  * alone: the plan is made of the streams that were seen before plan_ms, latecomers have their number. */
 double model_share(struct model *m, const struct stream *s, int64_t watermark_ms);
-enum share_class stream_class(const struct stream *s);
 void model_reference(struct model *m, const char *source);
 size_t model_bytes(const struct model *m);
 /* Begins a fit: existing references are put away. Ends it: the new ones become active. */

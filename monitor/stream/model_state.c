@@ -234,7 +234,7 @@ static struct rows *
 place(struct model *m, enum stream_kind kind, const struct stream_row *row, struct version **v)
 {
 	*v = NULL;
-	if (kind == STREAM_FEATURE || (kind == STREAM_MISSING && !row->key.version_length)) {
+	if (kind_table[kind].rows == ROWS_FEATURES || (kind == STREAM_MISSING && !row->key.version_length)) {
 		bool output = false;
 
 		/* an output without a version has its gaps counted in the version '' */
@@ -245,7 +245,7 @@ place(struct model *m, enum stream_kind kind, const struct stream_row *row, stru
 			return m->features;
 	}
 	*v = model_version(m, row->key.version, row->key.version_length);
-	return kind == STREAM_COVERAGE || kind == STREAM_ERROR ? (*v)->outcomes : (*v)->rows;
+	return kind_table[kind].rows == ROWS_OUTCOMES ? (*v)->outcomes : (*v)->rows;
 }
 
 static void
@@ -280,7 +280,7 @@ load_stream(void *ctx, const struct stream_row *row)
 {
 	struct load *l = ctx;
 	struct model *m = l->m;
-	enum stream_kind kind = 0;
+	enum stream_kind kind = kind_find(row->key.kind);
 	enum stream_type type = 0;
 	struct version *v;
 	struct rows *rows;
@@ -292,8 +292,6 @@ load_stream(void *ctx, const struct stream_row *row)
 			row->stream_id;
 		return 0;
 	}
-	while (kind < STREAM_KINDS && strcmp(stream_kind_text(kind), row->key.kind))
-		kind++;
 	while (type <= STREAM_CATEGORICAL && strcmp(stream_type_text(type), row->type))
 		type++;
 	if (kind == STREAM_KINDS || type > STREAM_CATEGORICAL)

@@ -15,14 +15,6 @@
 #define DAY_MS 86400000
 
 const char *
-stream_kind_text(enum stream_kind kind)
-{
-	static const char *const text[] = { "feature", "missing", "prediction", "coverage", "error" };
-
-	return text[kind];
-}
-
-const char *
 stream_type_text(enum stream_type type)
 {
 	static const char *const text[] = { "numeric", "binary", "categorical" };
@@ -30,12 +22,20 @@ stream_type_text(enum stream_type type)
 	return text[type];
 }
 
+const char *
+stream_unit(const struct stream *s)
+{
+	static const char *const text[] = { "sigma", "points", "tv" };
+
+	return kind_table[s->kind].unit ? kind_table[s->kind].unit : text[s->type];
+}
+
 /* kind:field@version, where there is a field and a version. */
 static char *
 stream_name(enum stream_kind kind, const char *field, size_t field_length, const char *version,
             size_t version_length)
 {
-	const char *kind_text = stream_kind_text(kind);
+	const char *kind_text = kind_table[kind].name;
 	size_t kind_length = strlen(kind_text), at = kind_length;
 	char *name = must_calloc(kind_length + field_length + version_length + 3, 1);
 
@@ -331,7 +331,7 @@ episode_add(struct stream *s, struct gauge *g, uint32_t i)
 static void
 stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 {
-	bool rises_only = s->kind == STREAM_COVERAGE || s->kind == STREAM_ERROR;
+	bool rises_only = kind_table[s->kind].rises_only;
 
 	if (s->type == STREAM_NUMERIC) {
 		gauge_effect(g, s->cells, out);

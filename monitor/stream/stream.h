@@ -13,6 +13,7 @@
 #include "detectors/kit/summary.h"
 #include "detectors/runner.h"
 #include "monitor/alert/episode.h"
+#include "monitor/stream/kind.h"
 #include "monitor/stream/rows.h"
 
 struct codec;
@@ -20,16 +21,6 @@ struct diag;
 struct model;
 struct outbound;
 struct store;
-
-enum stream_kind {
-	STREAM_FEATURE,    /* feature:NAME */
-	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
-	STREAM_PREDICTION, /* prediction:value|width|score|class */
-	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
-	STREAM_ERROR,      /* error, binary: was the class wrong? */
-	STREAM_KINDS
-};
-const char *stream_kind_text(enum stream_kind kind); /* "feature", "missing", ... */
 
 enum stream_type { STREAM_NUMERIC, STREAM_BINARY, STREAM_CATEGORICAL };
 
@@ -114,6 +105,8 @@ struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
+/* Unit of its effects: sigma, points (of a rate), tv (total variation). */
+const char *stream_unit(const struct stream *s);
 
 /* Code of a category (created while there is room), LIMIT_CATEGORIES when the table is full. */
 uint32_t stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash);

@@ -340,7 +340,7 @@ put_detector(struct stream *s, struct store *store, enum test_role role)
 	}
 	row.effect = row.effect_low = row.effect_high = row.old_value = row.new_value = (double)NAN;
 	row.since_ms = INT64_MIN;
-	row.effect_unit = effect_unit(s);
+	row.effect_unit = stream_unit(s);
 	if (runner_change(t->runner, &ch) && ch.records) {
 		row.effect = ch.effect;
 		row.effect_low = ch.low;
@@ -359,7 +359,7 @@ stream_identity(struct stream *s)
 	struct stream_key key = {
 		.model_id = s->model->id,
 		.segment = "",
-		.kind = stream_kind_text(s->kind),
+		.kind = kind_table[s->kind].name,
 		.field = s->field,
 		.field_length = s->field_length,
 		.version = s->version,

@@ -1,0 +1,27 @@
+/* kind.c -- see kind.h. */
+#include "monitor/stream/kind.h"
+
+#include <string.h>
+
+const struct kind kind_table[STREAM_KINDS] = {
+	[STREAM_FEATURE] = { .name = "feature", .class = CLASS_INPUTS, .alert = "drift",
+	                     .rows = ROWS_FEATURES },
+	[STREAM_MISSING] = { .name = "missing", .class = CLASS_QUALITY, .alert = "quality",
+	                     .rows = ROWS_SOURCE, .always_delivered = true },
+	[STREAM_PREDICTION] = { .name = "prediction", .class = CLASS_OUTPUTS, .alert = "drift",
+	                        .rows = ROWS_PREDICTIONS },
+	[STREAM_COVERAGE] = { .name = "coverage", .class = CLASS_LABELS, .alert = "coverage",
+	                      .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_ERROR] = { .name = "error", .class = CLASS_LABELS, .alert = "performance",
+	                   .rows = ROWS_OUTCOMES, .rises_only = true },
+};
+
+enum stream_kind
+kind_find(const char *name)
+{
+	enum stream_kind kind = 0;
+
+	while (kind < STREAM_KINDS && strcmp(kind_table[kind].name, name))
+		kind++;
+	return kind;
+}

@@ -1,0 +1,42 @@
+/* kind.h -- the kinds of streams: one line of a table says how a kind is called, which class of the budget
+ * pays for it, what its alerts are called and in which unit its effects are told.
+ */
+#ifndef MONITOR_STREAM_KIND_H
+#define MONITOR_STREAM_KIND_H
+
+#include <stdbool.h>
+
+#include "monitor/stream/plan.h"
+
+enum stream_kind {
+	STREAM_FEATURE,    /* feature:NAME */
+	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
+	STREAM_PREDICTION, /* prediction:value|width|score|class */
+	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
+	STREAM_ERROR,      /* error, binary: was the class wrong? */
+	STREAM_KINDS
+};
+
+/* The set of rows of a model (rows.h) that has the values of a kind. */
+enum kind_rows {
+	ROWS_FEATURES,    /* the model's features, whatever the version */
+	ROWS_PREDICTIONS, /* predictions of a version */
+	ROWS_OUTCOMES,    /* joined labels of a version */
+	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */
+};
+
+struct kind {
+	const char *name;        /* first part of a stream's name, column `kind` of table `streams` */
+	enum share_class class;
+	const char *alert;       /* column `kind` of table `alerts` */
+	const char *unit;        /* of effects; NULL: by the stream's type (stream_unit) */
+	enum kind_rows rows;
+	bool rises_only;         /* binary: only a rising rate is a change for the worse */
+	bool always_delivered;   /* alerts are sent whatever the promise says (data quality) */
+};
+extern const struct kind kind_table[STREAM_KINDS];
+
+/* The kind called `name`, or STREAM_KINDS. */
+enum stream_kind kind_find(const char *name);
+
+#endif
