@@ -74,6 +74,8 @@ static const char tables_history[] =
 	" WHERE width_ms >= 3600000 AND width_ms < 86400000;"
 	"CREATE TABLE histograms(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" counts TEXT NOT NULL, PRIMARY KEY(window_ms, stream_id)" STRICT_KEYED
+	"CREATE TABLE reference_cells(stream_id INTEGER NOT NULL, cell INTEGER NOT NULL, above REAL,"
+	" upto REAL, category TEXT, n INTEGER NOT NULL, PRIMARY KEY(stream_id, cell)" STRICT_KEYED
 	"CREATE TABLE label_statistics(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" width_ms INTEGER NOT NULL, final INTEGER NOT NULL, predictions INTEGER NOT NULL,"
 	" labelled INTEGER NOT NULL, intervals INTEGER NOT NULL, covered INTEGER NOT NULL,"

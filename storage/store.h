@@ -155,9 +155,20 @@ struct statistics_row {
 	double q05, q25, q50, q75, q95;
 	double psi, psi_null95, sigma_shift;
 	double statistic;            /* highest S in the window: share of the threshold (c = 1) used */
-	const char *histogram;       /* JSON array of cell counts (cells: `refs`), or NULL */
+	const char *histogram;       /* JSON array of cell counts (cells: `reference_cells`), or NULL */
 };
 int store_put_statistics(struct store *s, const struct statistics_row *row);
+
+struct reference_cell { /* one cell of a stream's reference */
+	uint32_t cell;
+	double above, upto;          /* numeric: (above, upto]; NaN: no bound, or categorical */
+	const char *category;        /* categorical, may hold NULs; NULL: numeric */
+	size_t category_length;
+	uint64_t n;
+};
+/* The cells of a stream, instead of those that it had. */
+int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct reference_cell *cell,
+                              uint32_t cells);
 
 struct label_row { /* label_statistics: one model, version, segment and window; sums are absolute */
 	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */

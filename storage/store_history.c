@@ -42,6 +42,29 @@ int store_put_statistics(struct store *s, const struct statistics_row *row)
 	                 " VALUES(?, ?, ?)", counts, COUNT(counts));
 }
 
+int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct reference_cell *cell,
+                              uint32_t cells)
+{
+	const struct value beyond[] = { value_int(stream_id), value_int(cells) };
+	int err = store_run(s, SLOT_CELL_DELETE,
+	                    "DELETE FROM reference_cells WHERE stream_id = ? AND cell >= ?", beyond,
+	                    COUNT(beyond));
+
+	for (uint32_t i = 0; i < cells && !err; i++) {
+		const struct reference_cell *c = &cell[i];
+		const struct value value[] = {
+			value_int(stream_id), value_int(c->cell), value_real(c->above), value_real(c->upto),
+			c->category ? value_bytes(c->category, c->category_length) : value_text(NULL),
+			value_count(c->n),
+		};
+
+		err = store_run(s, SLOT_CELL_PUT,
+		                "INSERT OR REPLACE INTO reference_cells(stream_id, cell, above, upto,"
+		                " category, n) VALUES(?, ?, ?, ?, ?, ?)", value, COUNT(value));
+	}
+	return err;
+}
+
 static double share(double part, uint64_t n)
 {
 	return n ? part / (double)n : (double)NAN;

@@ -276,6 +276,11 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(n > 10);
 	assert_true(count(&w, "SELECT count(*) FROM alerts") >= 3);
 	assert_true(count(&w, "SELECT count(*) FROM rejected") >= 20);
+	assert_true(count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);
+	assert_int_equal(count(&w, "SELECT count(*) FROM (SELECT stream_id, count(*) AS n FROM reference_cells"
+	                       " GROUP BY 1) c JOIN (SELECT stream_id, max(window_ms) AS last FROM histograms"
+	                       " GROUP BY 1) l USING (stream_id) JOIN histograms h ON h.stream_id = l.stream_id"
+	                       " AND h.window_ms = l.last WHERE json_array_length(h.counts) <> c.n"), 0);
 	assert_true(count(&w, "SELECT n FROM counters WHERE name = 'matched_ids' ORDER BY n LIMIT 1") > 500);
 	for (uint64_t seed = 2; seed < 8; seed++) {
 		run(&w, seed, seed % 2 ? 40 : 700, 40, 12);

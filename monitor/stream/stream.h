@@ -80,6 +80,7 @@ struct stream {
 	int64_t learn_from_ms;        /* watermark at which learning began */
 	struct cells *cells;          /* NULL before there are any */
 	bool cells_provisional;       /* from the first LIMIT_WARMUP values: no PSI */
+	bool cells_saved;             /* they are in the database */
 	double *warm;                 /* the first LIMIT_WARMUP values while there are no cells */
 	uint32_t warms, warm_window;  /* how many; and at the beginning of the window */
 	double baseline;              /* binary: rate in the reference; known null: p0 */
@@ -131,6 +132,7 @@ enum promise stream_promise(const struct stream *s);
 /* Between the stream's own files. */
 void stream_learned(struct stream *s); /* the paging reference is complete */
 int stream_save_reference(struct stream *s, struct store *store);
+int stream_put_cells(const struct stream *s, struct store *store); /* stream_cells.c */
 int stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d);
 void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
 void stream_stop_test(struct test *t);

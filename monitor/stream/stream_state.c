@@ -165,6 +165,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 		return diag_set(d, ERR_CORRUPT, "stream %s: state and reference do not fit together",
 		                s->name);
 	stream_restore_cells(s, cells);
+	s->cells_saved = s->cells && !s->cells_provisional;
 	for (int role = 0; role < TEST_ROLES && !err; role++)
 		err = load_test(s, &s->test[role], in, d);
 	if (!err && in->bad)
@@ -230,6 +231,7 @@ void
 stream_reference_saved(struct stream *s)
 {
 	s->log_saved = s->learner.logged;
+	s->cells_saved = s->cells && !s->cells_provisional;
 	for (int role = 0; role < TEST_ROLES; role++)
 		s->test[role].warmup_saved = s->test[role].warmups != 0;
 }
@@ -379,6 +381,8 @@ stream_put(struct stream *s, struct store *store)
 	if (!s->dirty)
 		return 0;
 	err = stream_save_reference(s, store);
+	if (!err)
+		err = stream_put_cells(s, store);
 	for (int role = 0; role < TEST_ROLES && !err; role++)
 		err = put_detector(s, store, (enum test_role)role);
 	if (err)

@@ -282,7 +282,7 @@ stream_start_tests(struct stream *s, struct diag *d)
 			if (!s->cells)
 				s->cells = must_calloc(1, sizeof *s->cells);
 			cells_build(s->cells, &r.ref, common_sort(s->model->common, r.ref.n));
-			s->cells_provisional = false;
+			s->cells_provisional = s->cells_saved = false;
 			free(s->warm);
 			s->warm = NULL;
 		} else {
