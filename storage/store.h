@@ -67,10 +67,10 @@ struct stream_key {
 /* type: "numeric", "binary", "categorical", "labels" (a row of label_statistics). */
 int store_stream_id(struct store *s, const struct stream_key *key, const char *type, int64_t first_ms,
                     uint32_t *id);
-/* Twice the stream's id, and one more for evidence: a stream has one detector of each role, whose method may
- * change. Inside a transaction. */
-int store_detector_id(struct store *s, uint32_t stream_id, const char *method, const char *role,
-                      uint32_t *id);
+/* The row of a detector whose id the caller makes of the stream's; its method may change. Inside a
+ * transaction. */
+int store_detector_id(struct store *s, uint32_t id, uint32_t stream_id, const char *method,
+                      const char *role);
 /* Calls visit for every stream of a model, in id order (restart). */
 struct stream_row {
 	uint32_t stream_id;

@@ -182,13 +182,12 @@ int store_stream_id(struct store *s, const struct stream_key *key, const char *t
 	return identify(s, IDENTITY_STREAM, value, id);
 }
 
-int store_detector_id(struct store *s, uint32_t stream_id, const char *method, const char *role,
-                      uint32_t *id)
+int store_detector_id(struct store *s, uint32_t id, uint32_t stream_id, const char *method,
+                      const char *role)
 {
-	const struct value value[] = { value_int((int64_t)stream_id * 2 + !strcmp(role, "evidence")),
-		                       value_int(stream_id), value_text(method), value_text(role) };
+	const struct value value[] = { value_int(id), value_int(stream_id), value_text(method),
+		                       value_text(role) };
 
-	*id = (uint32_t)value[0].integer;
 	return store_run(s, SLOT_DETECTOR_ADD,
 	                 "INSERT INTO detectors(detector_id, stream_id, method, role) VALUES(?, ?, ?, ?)"
 	                 " ON CONFLICT(detector_id) DO UPDATE SET method = excluded.method"

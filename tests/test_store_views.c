@@ -217,9 +217,10 @@ put_present(struct scratch *s)
 	memcpy(alert.alert_id, "abce", 4);
 	alert.state = "resolved";
 	store_insert_alert(s->store, &alert);
-	store_detector_id(s->store, stream, "tolerant", "paging", &row.detector_id);
+	row.detector_id = 8 * stream;
+	store_detector_id(s->store, row.detector_id, stream, "tolerant", "paging");
 	store_put_detector(s->store, &row);
-	store_detector_id(s->store, stream, "conformal", "evidence", &row.detector_id);
+	store_detector_id(s->store, ++row.detector_id, stream, "conformal", "evidence");
 	row.promise = "void: dependent";
 	row.spent = 0;
 	row.spent_apart = 2;

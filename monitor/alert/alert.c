@@ -99,12 +99,12 @@ explanation(const struct stream *s)
 }
 
 static void
-effect_of_change(const struct stream *s, struct effect *e, int64_t *started_ms)
+effect_of_change(const struct test *t, struct effect *e, int64_t *started_ms)
 {
 	struct change ch = { 0 };
 
 	*e = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
-	if (!runner_change(s->test[TEST_PAGING].runner, &ch) || !ch.records)
+	if (!runner_change(t->runner, &ch) || !ch.records)
 		return;
 	*e = (struct effect){ ch.effect, ch.low, ch.high, fabs(ch.effect), ch.old_value, ch.new_value };
 	if (ch.start_ms > INT64_MIN)
@@ -112,9 +112,9 @@ effect_of_change(const struct stream *s, struct effect *e, int64_t *started_ms)
 }
 
 void
-alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outbound *out)
+alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out)
 {
-	struct test *t = &s->test[TEST_PAGING];
+	struct stream *s = t->stream;
 	struct episode *e = &s->episode;
 	struct news *n = outbound_news(out);
 	struct runner_status st;
@@ -127,11 +127,11 @@ alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outboun
 	n->sequence = rows->sequence[i];
 	n->at_ms = n->opened_ms = rows->watermark_ms[i];
 	n->started_ms = rows->time_ms[i];
-	effect_of_change(s, &n->effect, &n->started_ms);
+	effect_of_change(t, &n->effect, &n->started_ms);
 	n->partition = rows->partition[i];
 	n->offset = rows->offset[i];
 	n->statistic = st.statistic;
-	n->promise = s->dependent ? PROMISE_VOID_DEPENDENT : st.promise;
+	n->promise = test_promise(t);
 	n->method = t->method;
 	n->step = st.step;
 	/* one record can open a second episode of the same stream only after many others were released
@@ -146,10 +146,11 @@ alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outboun
 	e->started_ms = n->started_ms;
 	e->events = n->event = 1;
 	t->alarms++;
+	e->test = (uint32_t)(t - s->test);
 	episode_open(e, quiet_records(s), ch.cell, isnan(n->effect.size) ? 0 : n->effect.size);
-	for (int role = 0; role < TEST_ROLES; role++)
-		if (s->test[role].runner)
-			runner_reset(s->test[role].runner);
+	for (uint32_t k = 0; k < s->tests; k++)
+		if (s->test[k].runner)
+			runner_reset(s->test[k].runner);
 	stream_suspend(s, true);
 	out->alert = true;
 }
@@ -158,6 +159,7 @@ static struct news *
 later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t watermark_ms,
            const struct effect *effect, struct outbound *out)
 {
+	const struct test *t = &s->test[s->episode.test < s->tests ? s->episode.test : 0];
 	struct news *n = outbound_news(out);
 
 	n->kind = kind;
@@ -171,8 +173,8 @@ later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t wat
 	n->effect = *effect;
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
 	n->statistic = (double)NAN;
-	n->promise = s->dependent ? PROMISE_VOID_DEPENDENT : stream_promise(s);
-	n->method = s->test[TEST_PAGING].method;
+	n->promise = test_promise(t);
+	n->method = t->method;
 	s->dirty = true;
 	return n;
 }

@@ -13,9 +13,10 @@ struct news;
 struct outbound;
 struct rows;
 struct stream;
+struct test;
 
-/* The paging test crossed at row i: opens the episode and adds the news. */
-void alert_open(struct stream *s, const struct rows *rows, uint32_t i, struct outbound *out);
+/* The test crossed at row i: opens the episode and adds the news. */
+void alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out);
 void alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
                  struct outbound *out);
 /* Closes the episode; `by`: "evidence", "command", "rebaseline", "removed". */

@@ -23,6 +23,12 @@ stream_type_text(enum stream_type type)
 }
 
 const char *
+test_role_text(enum test_role role)
+{
+	return role == TEST_PAGING ? "paging" : "evidence";
+}
+
+const char *
 stream_unit(const struct stream *s)
 {
 	static const char *const text[] = { "sigma", "points", "tv" };
@@ -101,6 +107,7 @@ stream_create(struct model *m, enum stream_kind kind, enum stream_type type, con
 			s->warm = must_calloc(LIMIT_WARMUP, sizeof *s->warm);
 	}
 	must(learner_init(&s->learner, m->config->reference_records) == 0);
+	stream_make_tests(s);
 	return s;
 }
 
@@ -109,8 +116,8 @@ stream_destroy(struct stream *s)
 {
 	if (!s)
 		return;
-	for (int role = 0; role < TEST_ROLES; role++)
-		stream_stop_test(&s->test[role]);
+	stream_stop_tests(s);
+	free(s->test);
 	if (s->categories) {
 		for (uint32_t i = 0; i < s->categories->n; i++)
 			free(s->categories->text[i]);
@@ -137,9 +144,9 @@ stream_bytes(const struct stream *s)
 {
 	size_t bytes = sizeof *s + ROWS_MAX * sizeof(double);
 
-	for (int role = 0; role < TEST_ROLES; role++)
-		if (s->test[role].runner)
-			bytes += runner_bytes(s->test[role].runner);
+	for (uint32_t i = 0; i < s->tests; i++)
+		if (s->test[i].runner)
+			bytes += runner_bytes(s->test[i].runner);
 	if (s->cells)
 		bytes += sizeof *s->cells;
 	bytes += s->references * sizeof *s->reference +
@@ -225,75 +232,13 @@ summarise(struct stream *s, uint32_t from, uint32_t to)
 	summary_add(&s->summary, s->cells, s->value + from, to - from);
 }
 
-/* -- tests ------------------------------------------------------------------------------------------ */
-
-static void
-row_records(const struct stream *s, const struct rows *rows, uint32_t to, struct records *rec)
-{
-	*rec = (struct records){
-		.n = to,
-		.width = 1,
-		.value = s->value,
-		.code = s->code,
-		.watermark_ms = rows->watermark_ms,
-		.late = rows->any_late ? rows->late : NULL,
-		.time_ms = rows->time_ms,
-	};
-	if (s->code) {
-		rec->value = NULL;
-		rec->categories = s->categories->n;
-		rec->text = (const char *const *)s->categories->text;
-		rec->text_len = s->categories->length;
-	}
-}
-
-/* A warm-up that has just ended is kept: it is the reference that makes this test again. */
-static void
-keep_warmup(struct stream *s, struct test *t)
-{
-	struct reference ref;
-
-	if (!t->runner || !runner_take_warmup(t->runner, &ref))
-		return;
-	stream_keep_warmup(s, t, &ref);
-}
-
-static void
-run_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
-{
-	struct test *t = &s->test[TEST_EVIDENCE];
-	struct records rec;
-	bool alarm;
-
-	if (!t->runner || from >= to)
-		return;
-	row_records(s, rows, to, &rec);
-	while (from < to)
-		from = runner_update(t->runner, &rec, from, s->model->common->scratch, NULL, &alarm);
-	keep_warmup(s, t);
-}
-
-/* The paging test until it crosses, the evidence beside it. */
-static uint32_t
-judge(struct stream *s, const struct rows *rows, uint32_t from, bool *crossed)
-{
-	struct test *t = &s->test[TEST_PAGING];
-	struct records rec;
-	uint32_t to = rows->n;
-
-	if (t->runner) {
-		row_records(s, rows, rows->n, &rec);
-		to = runner_update(t->runner, &rec, from, s->model->common->scratch, NULL, crossed);
-		keep_warmup(s, t);
-	}
-	run_evidence(s, rows, from, to);
-	return to;
-}
+/* -- learning --------------------------------------------------------------------------------------- */
 
 /* Collects the reference of the paging test; stops before the row with which the span is over. */
 static uint32_t
 learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
 {
+	struct records rec;
 	uint32_t i;
 
 	for (i = from; i < rows->n; i++) {
@@ -309,7 +254,8 @@ learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
 		v = (struct learned){ row_order(s, rows, i), row_value(s, i), day_of(rows->time_ms[i]) };
 		learner_offer(&s->learner, &v);
 	}
-	run_evidence(s, rows, from, i);
+	stream_records(s, rows, &rec);
+	stream_evidence(s, &rec, from, i);
 	return i;
 }
 
@@ -353,9 +299,9 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 static void
 suspend(struct stream *s, bool on)
 {
-	for (int role = 0; role < TEST_ROLES; role++)
-		if (s->test[role].runner)
-			runner_suspend(s->test[role].runner, on);
+	for (uint32_t i = 0; i < s->tests; i++)
+		if (s->test[i].runner)
+			runner_suspend(s->test[i].runner, on);
 }
 
 /* Rows of an open episode: not judged, only counted and watched. */
@@ -386,10 +332,11 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, struct outbound 
 		if (over)
 			alert_over(s, rows->sequence[i], rows->watermark_ms[i], &effect, "evidence", out);
 	}
-	row_records(s, rows, i, &rec);
-	for (int role = 0; role < TEST_ROLES; role++)
-		for (uint32_t at = from; s->test[role].runner && at < i;)
-			at = runner_update(s->test[role].runner, &rec, at, s->model->common->scratch, NULL,
+	stream_records(s, rows, &rec);
+	rec.n = i;
+	for (uint32_t k = 0; k < s->tests; k++)
+		for (uint32_t at = from; s->test[k].runner && at < i;)
+			at = runner_update(s->test[k].runner, &rec, at, s->model->common->scratch, NULL,
 			                   &alarm);
 	if (over)
 		suspend(s, e->expected);
@@ -431,7 +378,8 @@ stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 		missing_column(s, rows);
 	s->dirty = true;
 	while (from < rows->n) {
-		bool complete = false, crossed = false;
+		struct test *crossed = NULL;
+		bool complete = false;
 		uint32_t to;
 
 		if (s->episode.open)
@@ -439,14 +387,14 @@ stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 		else if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
 			to = learn(s, rows, from, &complete);
 		else
-			to = judge(s, rows, from, &crossed);
+			to = stream_judge(s, rows, from, &crossed);
 		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
 		if (complete) {
 			s->model->common->at_ms = rows->watermark_ms[to];
 			stream_learned(s);
 		}
 		if (crossed)
-			alert_open(s, rows, to - 1, out);
+			alert_open(crossed, rows, to - 1, out);
 		from = to;
 	}
 }
@@ -468,12 +416,14 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 }
 
 enum promise
-stream_promise(const struct stream *s)
+test_promise(const struct test *t)
 {
 	struct runner_status st;
 
-	if (!s->test[TEST_PAGING].runner)
+	if (t->stream->dependent)
+		return PROMISE_VOID_DEPENDENT;
+	if (!t->runner)
 		return PROMISE_PROVISIONAL;
-	runner_status(s->test[TEST_PAGING].runner, &st);
+	runner_status(t->runner, &st);
 	return st.promise;
 }

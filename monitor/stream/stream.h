@@ -24,11 +24,16 @@ struct store;
 
 enum stream_type { STREAM_NUMERIC, STREAM_BINARY, STREAM_CATEGORICAL };
 
-enum test_role { TEST_PAGING, TEST_EVIDENCE, TEST_ROLES };
+/* A paging test opens alerts and spends a share of the budget; evidence is only shown. */
+enum test_role { TEST_PAGING, TEST_EVIDENCE };
+enum { TESTS_MAX = 8 }; /* of a stream: its detectors' ids are TESTS_MAX * stream id + slot */
 struct test {
+	struct stream *stream;
+	enum test_role role;
+	uint32_t slot;          /* < TESTS_MAX, one of its own in the stream */
 	struct runner *runner;  /* NULL: not started */
 	const char *method;
-	double share;           /* alarms a budget period allowed to it; evidence: that of the paging test */
+	double share;           /* alarms a budget period allowed to it; evidence: that of a paging test */
 	uint32_t alarms;        /* opened by it */
 	double spent_past, spent_past_apart; /* by runners that a rebaseline has ended */
 	uint32_t detector_id;   /* database's; 0 before the first commit */
@@ -92,7 +97,8 @@ struct stream {
 	struct summary summary;       /* of the current window */
 	int64_t put_until_ms;         /* rows of windows before it may be in the database; INT64_MIN: none are */
 	size_t waiting, waiting_at;   /* of pipeline_roll: rows of windows that wait, and where they begin */
-	struct test test[TEST_ROLES];
+	struct test *test;            /* [tests]; those that page come first */
+	uint32_t tests, pagers;
 	struct episode episode;
 	/* what the news that are settled say (alert.h): */
 	char episode_id[33];        /* of the open or last alert */
@@ -106,6 +112,7 @@ struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
+const char *test_role_text(enum test_role role); /* "paging", "evidence" */
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 
@@ -127,7 +134,8 @@ int stream_start_tests(struct stream *s, struct diag *d);
 void stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out);
 /* `expect` begins or ends: evidence is kept, nothing evaluated. */
 void stream_expect(struct stream *s, bool on);
-enum promise stream_promise(const struct stream *s);
+/* What a test promises, the dependence of its stream considered; provisional before it starts. */
+enum promise test_promise(const struct test *t);
 
 /* Between the stream's own files. */
 void stream_learned(struct stream *s); /* the paging reference is complete */
@@ -135,9 +143,15 @@ int stream_save_reference(struct stream *s, struct store *store);
 int stream_put_cells(const struct stream *s, struct store *store); /* stream_cells.c */
 int stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d);
 void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
-void stream_stop_test(struct test *t);
+/* The rows gathered as the runners read them. */
+void stream_records(const struct stream *s, const struct rows *rows, struct records *rec);
+void stream_evidence(struct stream *s, struct records *rec, uint32_t from, uint32_t to);
+/* Rows [from, n) up to and with one at which a paging test crosses; returns the row after it. */
+uint32_t stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct test **crossed);
+void stream_make_tests(struct stream *s); /* the list, before any has started */
+void stream_stop_tests(struct stream *s);
 void stream_meter(struct stream *s); /* the share of the budget becomes g */
-void stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref);
+void test_keep_warmup(struct test *t, const struct reference *ref);
 void stream_suspend(struct stream *s, bool on);
 
 /* Everything that changes, as one blob; and back. */

@@ -67,8 +67,9 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
 	if (s->categories)
 		save_categories(s->categories, out);
-	for (int role = 0; role < TEST_ROLES; role++)
-		save_test(&s->test[role], out);
+	codec_put_u8(out, (uint8_t)s->tests);
+	for (uint32_t i = 0; i < s->tests; i++)
+		save_test(&s->test[i], out);
 }
 
 static int
@@ -166,11 +167,13 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 		                s->name);
 	stream_restore_cells(s, cells);
 	s->cells_saved = s->cells && !s->cells_provisional;
-	for (int role = 0; role < TEST_ROLES && !err; role++)
-		err = load_test(s, &s->test[role], in, d);
+	if (codec_get_u8(in) != s->tests)
+		return diag_set(d, ERR_CORRUPT, "stream %s: state of other tests", s->name);
+	for (uint32_t i = 0; i < s->tests && !err; i++)
+		err = load_test(s, &s->test[i], in, d);
 	if (!err && in->bad)
 		err = diag_set(d, ERR_CORRUPT, "stream %s: state is cut off", s->name);
-	if (s->test[TEST_PAGING].runner)
+	if (s->pagers && s->test[0].runner)
 		stream_meter(s); /* with the share that it was given, not with one of today's plan */
 	stream_suspend(s, s->episode.open || s->episode.expected);
 	s->dirty = false;
@@ -179,17 +182,17 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 
 /* -- values in chunks ------------------------------------------------------------------------------- */
 
-/* Parts of the chunks, three for each generation: the paging reference, and each test's own warm-up. */
-enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + TEST_ROLES };
+/* Parts of the chunks in each generation: the paging reference, and each test's own warm-up, by slot. */
+enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + TESTS_MAX };
 
 static uint32_t
-part_of(const struct stream *s, int which)
+part_of(const struct stream *s, uint32_t which)
 {
-	return s->generation * PARTS + (uint32_t)which;
+	return s->generation * PARTS + which;
 }
 
 static int
-save_values(const struct stream *s, struct store *store, int which, const struct learned *v,
+save_values(const struct stream *s, struct store *store, uint32_t which, const struct learned *v,
             uint32_t from, uint32_t n)
 {
 	uint8_t bytes[CHUNK_VALUES * LEARNED_BYTES];
@@ -218,11 +221,11 @@ stream_save_reference(struct stream *s, struct store *store)
 
 	if (s->learner.logged > s->log_saved)
 		err = save_values(s, store, PART_REFERENCE, s->learner.log, s->log_saved, s->learner.logged);
-	for (int role = 0; role < TEST_ROLES && !err; role++) {
-		const struct test *t = &s->test[role];
+	for (uint32_t i = 0; i < s->tests && !err; i++) {
+		const struct test *t = &s->test[i];
 
 		if (t->warmups && !t->warmup_saved)
-			err = save_values(s, store, PART_WARMUP + role, t->warmup, 0, t->warmups);
+			err = save_values(s, store, PART_WARMUP + t->slot, t->warmup, 0, t->warmups);
 	}
 	return err;
 }
@@ -232,14 +235,14 @@ stream_reference_saved(struct stream *s)
 {
 	s->log_saved = s->learner.logged;
 	s->cells_saved = s->cells && !s->cells_provisional;
-	for (int role = 0; role < TEST_ROLES; role++)
-		s->test[role].warmup_saved = s->test[role].warmups != 0;
+	for (uint32_t i = 0; i < s->tests; i++)
+		s->test[i].warmup_saved = s->test[i].warmups != 0;
 }
 
 struct loading {
 	struct stream *s;
-	struct learned *warm[TEST_ROLES];
-	size_t warms[TEST_ROLES], warm_capacity[TEST_ROLES];
+	struct learned *warm[TESTS_MAX]; /* by slot */
+	size_t warms[TESTS_MAX], warm_capacity[TESTS_MAX];
 };
 
 static int
@@ -262,11 +265,11 @@ load_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 		v.day = (int32_t)codec_get_u32(&c);
 		if (s->categories && !(v.value >= 0 && v.value < s->categories->n))
 			return ERR_CORRUPT;
-		for (int role = 0; role < TEST_ROLES; role++)
-			if (part == part_of(s, PART_WARMUP + role)) {
-				l->warm[role] = must_grow(l->warm[role], &l->warm_capacity[role],
-				                          l->warms[role] + 1, sizeof v);
-				l->warm[role][l->warms[role]++] = v;
+		for (uint32_t slot = 0; slot < TESTS_MAX; slot++)
+			if (part == part_of(s, PART_WARMUP + slot)) {
+				l->warm[slot] = must_grow(l->warm[slot], &l->warm_capacity[slot],
+				                          l->warms[slot] + 1, sizeof v);
+				l->warm[slot][l->warms[slot]++] = v;
 			}
 		if (part == part_of(s, PART_REFERENCE)) {
 			if (s->fitted) {
@@ -290,11 +293,16 @@ stream_load_reference(struct stream *s, struct store *store, uint32_t logged, st
 	struct loading l = { .s = s };
 	int err = store_each_chunk(store, "ref", s->id, load_chunk, &l, d);
 
-	for (int role = 0; role < TEST_ROLES; role++) {
-		s->test[role].warmup = l.warm[role];
-		s->test[role].warmups = (uint32_t)l.warms[role];
-		s->test[role].warmup_saved = l.warms[role] != 0;
+	for (uint32_t i = 0; i < s->tests; i++) {
+		struct test *t = &s->test[i];
+
+		t->warmup = l.warm[t->slot];
+		t->warmups = (uint32_t)l.warms[t->slot];
+		t->warmup_saved = t->warmups != 0;
+		l.warm[t->slot] = NULL;
 	}
+	for (uint32_t slot = 0; slot < TESTS_MAX; slot++)
+		free(l.warm[slot]);
 	s->log_saved = s->learner.logged;
 	if (!err && s->learner.logged != logged)
 		err = diag_set(d, ERR_CORRUPT, "stream %s: %u reference values where %u belong", s->name,
@@ -313,9 +321,9 @@ stream_load_reference(struct stream *s, struct store *store, uint32_t logged, st
 /* -- put -------------------------------------------------------------------------------------------- */
 
 static int
-put_detector(struct stream *s, struct store *store, enum test_role role)
+put_detector(struct test *t, struct store *store)
 {
-	struct test *t = &s->test[role];
+	struct stream *s = t->stream;
 	struct runner_status st;
 	struct change ch = { 0 };
 	struct detector_row row = { 0 };
@@ -323,18 +331,18 @@ put_detector(struct stream *s, struct store *store, enum test_role role)
 
 	if (!t->runner)
 		return 0;
-	err = store_detector_id(store, s->id, t->method, role == TEST_PAGING ? "paging" : "evidence",
-	                        &t->detector_id);
+	t->detector_id = s->id * TESTS_MAX + t->slot;
+	err = store_detector_id(store, t->detector_id, s->id, t->method, test_role_text(t->role));
 	runner_status(t->runner, &st);
 	row.detector_id = t->detector_id;
 	row.params = t->params;
 	row.fingerprint = t->fingerprint;
-	row.promise = promise_text(s->dependent ? PROMISE_VOID_DEPENDENT : st.promise);
-	row.share = role == TEST_PAGING ? t->share : 0;
+	row.promise = promise_text(test_promise(t));
+	row.share = t->role == TEST_PAGING ? t->share : 0;
 	row.step = st.step;
 	row.used = st.used;
 	row.statistic = st.statistic;
-	if (role == TEST_PAGING) {
+	if (t->role == TEST_PAGING) {
 		row.spent = t->spent_past;
 		row.spent_apart = t->spent_past_apart;
 		*(st.promise == PROMISE_CERTIFIED ? &row.spent : &row.spent_apart) += st.spent;
@@ -383,8 +391,8 @@ stream_put(struct stream *s, struct store *store)
 	err = stream_save_reference(s, store);
 	if (!err)
 		err = stream_put_cells(s, store);
-	for (int role = 0; role < TEST_ROLES && !err; role++)
-		err = put_detector(s, store, (enum test_role)role);
+	for (uint32_t i = 0; i < s->tests && !err; i++)
+		err = put_detector(&s->test[i], store);
 	if (err)
 		return err;
 	stream_save(s, &c);

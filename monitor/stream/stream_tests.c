@@ -133,12 +133,11 @@ struct parameter {
 };
 
 static int
-test_create(struct stream *s, enum test_role role, const char *method,
-            const struct parameter *parameter, size_t parameters, const struct runner_options *o,
-            const struct made_reference *r, uint64_t hash)
+test_create(struct test *t, const char *method, const struct parameter *parameter, size_t parameters,
+            const struct runner_options *o, const struct made_reference *r, uint64_t hash)
 {
 	const struct detector *det = detector_find(method);
-	struct test *t = &s->test[role];
+	const struct stream *s = t->stream;
 	void *own = must_calloc(1, det->options_size + 1);
 	struct diag d = { "" };
 	int at = 0, err = 0;
@@ -179,12 +178,12 @@ stream_meter(struct stream *s)
 	const struct plan *p = &s->model->common->plan;
 	double share = model_share(s->model, s, s->model->common->at_ms);
 
-	for (int role = 0; role < TEST_ROLES; role++) {
-		struct test *t = &s->test[role];
+	for (uint32_t i = 0; i < s->tests; i++) {
+		struct test *t = &s->test[i];
 		struct meter m;
 
 		if (t->share == 0)
-			t->share = share;
+			t->share = share / s->pagers;
 		m = (struct meter){ t->share / (double)p->period_ms, p->period_ms / 50 };
 		if (t->runner)
 			runner_set_meter(t->runner, &m);
@@ -202,67 +201,98 @@ options(const struct stream *s, bool paging)
 	};
 }
 
-static const char *const paging_method[] = { "tolerant", "tolerant-binary", "tolerant-categorical" };
-static const char *const evidence_method[] = { "conformal", "binary", "categorical" };
+/* What a stream gets by its type: the test that pages, and the evidence beside it. */
+static const char *const default_method[][2] = {
+	[STREAM_NUMERIC] = { "tolerant", "conformal" },
+	[STREAM_BINARY] = { "tolerant-binary", "binary" },
+	[STREAM_CATEGORICAL] = { "tolerant-categorical", "categorical" },
+};
+
+void
+stream_make_tests(struct stream *s)
+{
+	s->tests = 2;
+	s->pagers = 1;
+	s->test = must_calloc(s->tests, sizeof *s->test);
+	for (uint32_t i = 0; i < s->tests; i++)
+		s->test[i] = (struct test){ .stream = s, .slot = i, .method = default_method[s->type][i],
+			                    .role = i < s->pagers ? TEST_PAGING : TEST_EVIDENCE };
+}
+
+/* Values of a warm-up that was over before a restart: they were this test's reference. */
+static const struct made_reference *
+warmed_up(const struct test *t, struct made_reference *warm)
+{
+	if (!t->warmups)
+		return NULL;
+	make_reference(warm, t->stream, t->warmup, t->warmups);
+	return warm;
+}
 
 /* Misses against a stated level and a calibration of known size: the null is known (contract 3, 15). */
-static int
-start_known_null(struct stream *s, const struct made_reference *r, uint64_t hash)
+static void
+start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 {
+	const struct stream *s = t->stream;
 	struct parameter p0 = { "p0", s->known_p0 };
 	struct runner_options o = options(s, true);
-	struct test *t = &s->test[TEST_PAGING];
 	struct made_reference warm = { 0 };
-	int err;
 
 	o.thin = 1;
 	o.phases = OPTION_AUTO;
 	o.warmup = 2000;
 	if (!s->fitted) { /* k is found from its own first values */
 		hash = 0;
-		r = NULL;
-		if (t->warmups) {
-			make_reference(&warm, s, t->warmup, t->warmups);
-			r = &warm;
-		}
+		r = warmed_up(t, &warm);
 	}
-	err = test_create(s, TEST_PAGING, "sr-bernoulli", &p0, 1, &o, r, hash);
+	test_create(t, "sr-bernoulli", &p0, 1, &o, r, hash);
 	made_free(&warm);
-	return err;
 }
 
-static int
-start_paging(struct stream *s, const struct made_reference *r, uint32_t step, uint64_t hash)
+static void
+start_paging(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
+	const struct stream *s = t->stream;
 	struct parameter p[] = { { "min_effect", s->model->config->min_effect } };
 	struct runner_options o = options(s, true);
-	const char *method = paging_method[s->type];
 
 	if (s->categories)
 		o.thin = step;
-	return test_create(s, TEST_PAGING, method, p, 1, &o, r, hash);
+	test_create(t, t->method, p, 1, &o, r, hash);
 }
 
-static int
-start_evidence(struct stream *s, const struct made_reference *r, uint32_t step, uint64_t hash)
+static void
+start_evidence(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
-	struct test *t = &s->test[TEST_EVIDENCE];
+	const struct stream *s = t->stream;
 	struct runner_options o = options(s, false);
 	struct made_reference warm = { 0 };
-	int err;
 
 	if (s->categories)
 		o.thin = step;
-	if (!r && t->warmups) { /* it had warmed up before the restart */
-		make_reference(&warm, s, t->warmup, t->warmups);
-		r = &warm;
-	}
+	if (!r)
+		r = warmed_up(t, &warm);
 	if (s->categories && o.thin == OPTION_AUTO)
 		o.thin = 1; /* begun without a reference: nothing to find a step in */
 	/* what it warmed up on is its own state: the fingerprint is that of its beginning */
-	err = test_create(s, TEST_EVIDENCE, evidence_method[s->type], NULL, 0, &o, r, r == &warm ? 0 : hash);
+	test_create(t, t->method, NULL, 0, &o, r, r == &warm ? 0 : hash);
 	made_free(&warm);
-	return err;
+}
+
+/* A complete reference, or NULL, and what was found in it. */
+static void
+start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
+{
+	const struct stream *s = t->stream;
+
+	if (t->runner)
+		return;
+	if (t->role == TEST_EVIDENCE)
+		start_evidence(t, s->fitted ? r : NULL, s->fitted ? step : OPTION_AUTO, s->fitted ? hash : 0);
+	else if (!isnan(s->known_p0))
+		start_known_null(t, r, hash);
+	else if (r)
+		start_paging(t, r, step, hash);
 }
 
 /* Cells, baseline and tests of what is known by now. */
@@ -300,15 +330,10 @@ stream_start_tests(struct stream *s, struct diag *d)
 	if (!isnan(s->known_p0)) {
 		s->baseline = 1 - s->known_level;
 		s->baseline_n = 1000000;
-		if (!s->test[TEST_PAGING].runner)
-			start_known_null(s, s->references ? &r : NULL, hash);
-	} else if (complete && !s->test[TEST_PAGING].runner) {
-		start_paging(s, &r, step, hash);
 	}
-	if (!s->test[TEST_EVIDENCE].runner)
-		start_evidence(s, s->fitted && complete ? &r : NULL, s->fitted ? step : OPTION_AUTO,
-		               s->fitted ? hash : 0);
-	if (s->test[TEST_PAGING].runner)
+	for (uint32_t i = 0; i < s->tests; i++)
+		start_test(&s->test[i], complete ? &r : NULL, step, hash);
+	if (s->pagers && s->test[0].runner)
 		stream_meter(s);
 	made_free(&r);
 	return 0;
@@ -348,8 +373,7 @@ stream_fitted(struct stream *s, struct diag *d)
 	s->fitted = !s->learning;
 	if (s->learning)
 		s->learner.logged = 0;
-	for (int role = 0; role < TEST_ROLES; role++)
-		stream_stop_test(&s->test[role]);
+	stream_stop_tests(s);
 	return stream_start_tests(s, d);
 }
 
@@ -367,8 +391,8 @@ stream_restore_cells(struct stream *s, bool had_cells)
 		s->cells_provisional = s->cells != NULL;
 }
 
-void
-stream_stop_test(struct test *t)
+static void
+stop_test(struct test *t)
 {
 	if (t->runner) {
 		struct runner_status st;
@@ -385,7 +409,14 @@ stream_stop_test(struct test *t)
 }
 
 void
-stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref)
+stream_stop_tests(struct stream *s)
+{
+	for (uint32_t i = 0; i < s->tests; i++)
+		stop_test(&s->test[i]);
+}
+
+void
+test_keep_warmup(struct test *t, const struct reference *ref)
 {
 	free(t->warmup);
 	t->warmups = ref->n;
@@ -393,7 +424,7 @@ stream_keep_warmup(struct stream *s, struct test *t, const struct reference *ref
 	for (uint32_t i = 0; i < ref->n; i++)
 		t->warmup[i] = (struct learned){ 0, ref->code ? (double)ref->code[i] : ref->value[i], 0 };
 	t->warmup_saved = false;
-	s->dirty = true;
+	t->stream->dirty = true;
 }
 
 void
@@ -404,8 +435,7 @@ stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out)
 	if (s->episode.open)
 		alert_over(s, s->model->common->sequence, watermark_ms, &none, "rebaseline", out);
 	stream_suspend(s, false);
-	for (int role = 0; role < TEST_ROLES; role++)
-		stream_stop_test(&s->test[role]);
+	stream_stop_tests(s);
 	free(s->reference);
 	s->reference = NULL;
 	s->references = 0;

@@ -69,11 +69,13 @@ fill_row(struct stream *s, struct statistics_out *out)
 	row->q75 = q[3];
 	row->q95 = q[4];
 	row->statistic = (double)NAN;
-	if (s->test[TEST_PAGING].runner) {
-		struct runner_status st;
+	for (uint32_t i = 0; i < s->pagers; i++) {
+		struct runner_status st = { 0 };
 
-		runner_status(s->test[TEST_PAGING].runner, &st);
-		row->statistic = st.used_window ? st.statistic_max : (double)NAN;
+		if (s->test[i].runner)
+			runner_status(s->test[i].runner, &st);
+		if (st.used_window)
+			row->statistic = fmax(row->statistic, st.statistic_max); /* NaN: the other */
 	}
 }
 
@@ -94,7 +96,7 @@ stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, 
 		return;
 	summary_clear(&s->summary);
 	s->warm_window = s->warms;
-	for (int role = 0; role < TEST_ROLES; role++)
-		if (s->test[role].runner)
-			runner_window(s->test[role].runner);
+	for (uint32_t i = 0; i < s->tests; i++)
+		if (s->test[i].runner)
+			runner_window(s->test[i].runner);
 }

@@ -63,8 +63,7 @@ without_tests(struct pipeline *p)
 {
 	for (size_t i = 0; i < p->models; i++)
 		for (uint32_t k = 0; p->model[i] && k < p->model[i]->streams; k++)
-			for (int role = 0; role < TEST_ROLES; role++)
-				stream_stop_test(&p->model[i]->stream[k]->test[role]);
+			stream_stop_tests(p->model[i]->stream[k]);
 }
 
 static double

@@ -1,0 +1,138 @@
+/* stream_judge.c -- the tests of a stream over its rows. See stream.h. */
+#include <stdint.h>
+
+#include "config/diag.h"
+#include "detectors/kit/codec.h"
+#include "detectors/kit/reference.h"
+#include "monitor/stream/model.h"
+
+void
+stream_records(const struct stream *s, const struct rows *rows, struct records *rec)
+{
+	*rec = (struct records){
+		.n = rows->n,
+		.width = 1,
+		.value = s->value,
+		.code = s->code,
+		.watermark_ms = rows->watermark_ms,
+		.late = rows->any_late ? rows->late : NULL,
+		.time_ms = rows->time_ms,
+	};
+	if (s->code) {
+		rec->value = NULL;
+		rec->categories = s->categories->n;
+		rec->text = (const char *const *)s->categories->text;
+		rec->text_len = s->categories->length;
+	}
+}
+
+/* Rows [from, to) until an alarm. A warm-up that ends with them is kept: it is the reference that makes
+ * this test again. */
+static uint32_t
+run_test(struct test *t, struct records *rec, uint32_t from, uint32_t to, bool *alarm)
+{
+	struct reference ref;
+	uint32_t end;
+
+	rec->n = to;
+	end = runner_update(t->runner, rec, from, t->stream->model->common->scratch, NULL, alarm);
+	if (runner_take_warmup(t->runner, &ref))
+		test_keep_warmup(t, &ref);
+	return end;
+}
+
+void
+stream_evidence(struct stream *s, struct records *rec, uint32_t from, uint32_t to)
+{
+	bool alarm;
+
+	for (uint32_t i = s->pagers; i < s->tests; i++)
+		for (uint32_t at = from; s->test[i].runner && at < to;)
+			at = run_test(&s->test[i], rec, at, to, &alarm);
+}
+
+/* States of the paging tests before rows that they may have to take back. */
+struct kept_states {
+	size_t at[TESTS_MAX + 1];
+};
+
+static void
+keep_states(struct stream *s, struct kept_states *kept)
+{
+	struct common *common = s->model->common;
+
+	kept->at[0] = 0;
+	for (uint32_t i = 0; i < s->pagers; i++) {
+		struct codec c = { .measure = true, .size = SIZE_MAX };
+
+		if (s->test[i].runner)
+			runner_save(s->test[i].runner, &c);
+		kept->at[i + 1] = kept->at[i] + c.at;
+	}
+	common_bytes(common, kept->at[s->pagers]);
+	for (uint32_t i = 0; i < s->pagers; i++) {
+		struct codec c = { .data = common->bytes + kept->at[i],
+			           .size = kept->at[i + 1] - kept->at[i] };
+
+		if (s->test[i].runner)
+			runner_save(s->test[i].runner, &c);
+	}
+}
+
+/* Test i goes from the state that it had before row `from` to row `to` again. */
+static void
+take_back(struct stream *s, const struct kept_states *kept, uint32_t i, struct records *rec, uint32_t from,
+          uint32_t to)
+{
+	struct codec c = { .data = s->model->common->bytes + kept->at[i],
+		           .size = kept->at[i + 1] - kept->at[i] };
+	struct diag d = { "" };
+	bool alarm;
+
+	must(runner_load(s->test[i].runner, &c, &d) == 0);
+	run_test(&s->test[i], rec, from, to, &alarm);
+}
+
+static bool
+warming_up(const struct test *t)
+{
+	struct runner_status st;
+
+	runner_status(t->runner, &st);
+	return st.warming_up;
+}
+
+/* The paging tests until one crosses, the evidence beside them. Each test goes as far as it can; where one
+ * crosses before the row that another has reached, that one is put back to it. Tests that warm up come
+ * last, because a state of their warm-up cannot be put back once it is over; a stream has one at most. */
+uint32_t
+stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct test **crossed)
+{
+	struct kept_states kept;
+	uint32_t to = rows->n;
+	bool ran[TESTS_MAX] = { false };
+	struct records rec;
+
+	stream_records(s, rows, &rec);
+	if (s->pagers > 1)
+		keep_states(s, &kept);
+	for (uint32_t k = 0; k < 2 * s->pagers; k++) {
+		uint32_t i = k % s->pagers, end;
+		struct test *t = &s->test[i];
+		bool alarm = false;
+
+		if (!t->runner || ran[i] || (k < s->pagers && warming_up(t)))
+			continue;
+		ran[i] = true;
+		end = run_test(t, &rec, from, to, &alarm);
+		if (!alarm || (*crossed && end == to))
+			continue;
+		*crossed = t;
+		for (uint32_t j = 0; j < s->pagers && end < to; j++)
+			if (j != i && ran[j])
+				take_back(s, &kept, j, &rec, from, end);
+		to = end;
+	}
+	stream_evidence(s, &rec, from, to);
+	return to;
+}
