@@ -24,6 +24,7 @@ static const struct command commands[] = {
 	{ "detect", cmd_detect, "one sequential test over one column (filter)" },
 	{ "distance", cmd_distance, "distances between two samples (filter)" },
 	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },
+	{ "arl", cmd_arl, "thresholds, false alarms and delays of control charts and Shiryaev-Roberts tests" },
 	{ "explain", cmd_explain, "documentation of the configuration" },
 };
 

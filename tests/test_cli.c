@@ -209,7 +209,8 @@ static void
 every_command_answers_help(void **state)
 {
 	static const char *const name[] = { "run", "check", "fit", "replay", "status", "alerts", "ack",
-		"resolve", "rebaseline", "expect", "detect", "distance", "metric", "explain" };
+		"resolve", "rebaseline", "expect", "detect", "distance", "metric", "arl",
+		"explain" };
 	struct place p;
 
 	(void)state;
@@ -223,6 +224,31 @@ every_command_answers_help(void **state)
 		assert_string_equal(p.err, "");
 	}
 	assert_int_equal(RUN(&p, "nonsense"), EXIT_USAGE);
+	place_close(&p);
+}
+
+static void
+arl_goes_from_a_threshold_to_records_and_back(void **state)
+{
+	struct place p;
+
+	(void)state;
+	place_open(&p);
+	assert_int_equal(RUN(&p, "arl", "cusum", "-p", "h=5"), EXIT_FINE);
+	contains(p.out, "465.444");
+	assert_int_equal(RUN(&p, "arl", "cusum", "-p", "arl=465.4435", "--json"), EXIT_FINE);
+	contains(p.out, "\"threshold\":4.99999");
+	contains(p.out, "\"arl\":465.4435,");
+	assert_int_equal(RUN(&p, "arl", "sr-mean", "-p", "m=.1", "-p", "arl=200", "-p", "sd=.1"), EXIT_FINE);
+	contains(p.out, "at least         200,");
+	assert_int_equal(RUN(&p, "arl", "cusum", "-p", "h=5", "-p", "arl=100"), EXIT_BAD_LINES);
+	assert_int_equal(RUN(&p, "arl", "sr-mean", "-p", "m=.1", "-p", "sd=.4"), EXIT_BAD_LINES);
+	contains(p.err, "at most 0.3");
+	assert_int_equal(RUN(&p, "arl", "sr-bernoulli", "-p", "p0=.1", "-p", "change=2"), EXIT_BAD_LINES);
+	assert_int_equal(RUN(&p, "arl", "cusum", "-p", "k=0", "-p", "h=9999"), EXIT_BAD_LINES);
+	assert_int_equal(RUN(&p, "arl", "adwin"), EXIT_BAD_LINES);
+	assert_string_equal(p.out, "");
+	assert_int_equal(RUN(&p, "detect", "cusum", "--json"), EXIT_BAD_LINES);
 	place_close(&p);
 }
 
@@ -578,6 +604,7 @@ an_unreachable_broker_is_a_warning(void **state)
 
 const struct CMUnitTest cli_tests[] = {
 	CLI_TEST(every_command_answers_help),
+	CLI_TEST(arl_goes_from_a_threshold_to_records_and_back),
 	CLI_TEST(explain_prints_a_configuration_that_check_accepts),
 	CLI_TEST(status_and_alerts_say_what_is_wrong_by_their_exit),
 	CLI_TEST(a_command_names_its_target_in_full),

@@ -343,7 +343,7 @@ cmd_detect(int argc, char **argv)
 			method_help(det);
 			return EXIT_FINE;
 		}
-	status = filter_parse(&t.filter, argc, argv, true, help_text);
+	status = filter_parse(&t.filter, argc, argv, FILTER_NAME, help_text);
 	if (status)
 		return status < 0 ? EXIT_FINE : status;
 	det = find_method(t.filter.name);

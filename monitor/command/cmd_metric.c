@@ -231,10 +231,7 @@ struct seed_options {
 static uint64_t
 chosen_seed(const struct filter *f, const struct seed_options *o)
 {
-	for (size_t i = 0; i < f->params; i++)
-		if (strcmp(f->param[i].name, "seed") == 0)
-			return (uint64_t)o->seed;
-	return f->seed;
+	return filter_param(f, "seed") ? (uint64_t)o->seed : f->seed;
 }
 
 static const struct option seed_table[] = {
@@ -274,7 +271,7 @@ cmd_metric(int argc, char **argv)
 	struct run r = { .metric = argc > 1 ? metric_find(argv[1]) : NULL };
 	char *help = help_for(r.metric);
 	struct filter f;
-	int status = help != NULL ? filter_parse(&f, argc, argv, true, help) : EXIT_INTERNAL;
+	int status = help != NULL ? filter_parse(&f, argc, argv, FILTER_NAME, help) : EXIT_INTERNAL;
 
 	free(help);
 	if (status != 0)

@@ -11,16 +11,16 @@
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
 #include "detectors/kit/special.h"
+#include "detectors/run_length/paths.h"
 
 enum {
-	CHUNK = 64,
 	CATEGORIES = 5,
-	HOPELESS_PATHS = 3, /* when they all miss the lowest threshold, so will most */
 	SEED = 1, /* of the simulation; the seed of the configuration has nothing to do with it */
 };
 
 /* A test with what it is compared with. */
 struct trial {
+	const struct delay_case *of;
 	const struct detector *detector;
 	void *self;
 	struct reference ref;
@@ -116,7 +116,7 @@ trial_init(struct trial *t, const struct delay_case *c, struct diag *d)
 	void *own;
 	int err = 0;
 
-	*t = (struct trial){ .detector = detector_find(name[c->kind]) };
+	*t = (struct trial){ .of = c, .detector = detector_find(name[c->kind]) };
 	own = calloc(1, t->detector->options_size + 1);
 	if (!own)
 		return diag_set(d, ERR_IO, "out of memory");
@@ -133,70 +133,43 @@ trial_init(struct trial *t, const struct delay_case *c, struct diag *d)
 	return err;
 }
 
-/* A chunk of records after the change. */
+/* Records after the change; there are none before it. */
 static void
-draw(struct trial *t, const struct delay_case *c, double value[CHUNK], uint32_t code[CHUNK])
+draw(void *context, bool changed, uint32_t rows, double *value, uint32_t *code)
 {
-	for (uint32_t i = 0; i < CHUNK; i++) {
+	struct trial *t = context;
+
+	(void)changed;
+	for (uint32_t i = 0; i < rows; i++) {
 		double u = rng_uniform(SEED, 2, ++t->drawn), sum = 0;
 		uint32_t k = 0;
 
-		if (c->kind == DELAY_SHIFT)
-			value[i] = special_normal_quantile(u) + c->to;
+		if (t->of->kind == DELAY_SHIFT)
+			value[i] = special_normal_quantile(u) + t->of->to;
 		else
-			value[i] = u < c->to;
+			value[i] = u < t->of->to;
 		while (k < CATEGORIES - 1 && u >= (sum += t->share[k]))
 			k++;
 		code[i] = k;
 	}
 }
 
-/* One path: the record at which each threshold is first reached, DELAY_RECORDS_MAX: not at all.
- * Thresholds are in rising order, so they are reached in that order. */
-static void
-run_path(struct trial *t, const struct delay_case *c, double first[DELAY_GRID])
-{
-	struct reading reading[CHUNK];
-	double value[CHUNK], threshold = 1e3;
-	uint32_t code[CHUNK], next = 0;
-	struct column column = { .n = CHUNK, .width = 1, .value = t->code ? NULL : value, .code = code };
-
-	for (uint32_t i = 0; i < DELAY_GRID; i++)
-		first[i] = DELAY_RECORDS_MAX;
-	t->detector->reset(t->self);
-	for (uint32_t at = 0; at < DELAY_RECORDS_MAX && next < DELAY_GRID; at += CHUNK) {
-		draw(t, c, value, code);
-		t->detector->update(t->self, &column, 0, (double)INFINITY, reading);
-		for (uint32_t r = 0; r < CHUNK; r++)
-			for (; next < DELAY_GRID && reading[r].statistic >= threshold; threshold *= 10)
-				first[next++] = at + r + 1;
-	}
-}
-
 int
 delay_fill(struct delay_table *table, const struct delay_case *c, struct diag *d)
 {
-	uint32_t missed[DELAY_GRID] = { 0 };
-	double first[DELAY_GRID];
+	struct paths_length length[DELAY_GRID];
+	double threshold[DELAY_GRID] = { 1e3 };
 	struct trial t;
 	int err = trial_init(&t, c, d);
 
 	*table = (struct delay_table){ .of = *c };
-	for (uint32_t path = 0; !err && path < DELAY_PATHS; path++) {
-		run_path(&t, c, first);
-		for (uint32_t i = 0; i < DELAY_GRID; i++) {
-			table->records[i] += first[i] / DELAY_PATHS;
-			missed[i] += first[i] >= DELAY_RECORDS_MAX;
-		}
-		if (path == HOPELESS_PATHS - 1 && missed[0] == HOPELESS_PATHS) {
-			for (uint32_t i = 0; i < DELAY_GRID; i++)
-				missed[i] = DELAY_PATHS;
-			break;
-		}
-	}
-	for (uint32_t i = 0; i < DELAY_GRID; i++)
-		if (2 * missed[i] > DELAY_PATHS)
-			table->records[i] = (double)NAN;
+	for (uint32_t i = 1; i < DELAY_GRID; i++)
+		threshold[i] = 10 * threshold[i - 1];
+	if (!err)
+		paths_delay(&(struct paths){ t.detector, t.self, draw, &t }, 0, DELAY_PATHS,
+		            DELAY_RECORDS_MAX, threshold, DELAY_GRID, length);
+	for (uint32_t i = 0; !err && i < DELAY_GRID; i++)
+		table->records[i] = length[i].mean;
 	trial_finish(&t);
 	return err;
 }

@@ -82,7 +82,7 @@ set_seed(struct filter *f, const char *text, const char *help)
 }
 
 static int
-take_option(struct filter *f, int argc, char **argv, int *i, const char *help)
+take_option(struct filter *f, int argc, char **argv, int *i, unsigned takes, const char *help)
 {
 	static const char *const names[] = { "-p", "--seed", "--reference", "--kind" };
 	const char *arg = argv[*i], *value = NULL;
@@ -90,6 +90,10 @@ take_option(struct filter *f, int argc, char **argv, int *i, const char *help)
 
 	if (strcmp(arg, "--strict") == 0) {
 		f->strict = true;
+		return 0;
+	}
+	if (takes & FILTER_JSON && strcmp(arg, "--json") == 0) {
+		f->json = true;
 		return 0;
 	}
 	while (which < known && !is_option(arg, names[which]))
@@ -115,7 +119,7 @@ take_option(struct filter *f, int argc, char **argv, int *i, const char *help)
 }
 
 int
-filter_parse(struct filter *f, int argc, char **argv, bool takes_name, const char *help)
+filter_parse(struct filter *f, int argc, char **argv, unsigned takes, const char *help)
 {
 	bool words_only = false;
 
@@ -131,8 +135,8 @@ filter_parse(struct filter *f, int argc, char **argv, bool takes_name, const cha
 		if (!words_only && strcmp(arg, "--") == 0)
 			words_only = true;
 		else if (!words_only && arg[0] == '-' && arg[1])
-			status = take_option(f, argc, argv, &i, help);
-		else if (takes_name && !f->name)
+			status = take_option(f, argc, argv, &i, takes, help);
+		else if (takes & FILTER_NAME && !f->name)
 			f->name = arg;
 		else if (!f->file)
 			f->file = arg;
@@ -141,11 +145,20 @@ filter_parse(struct filter *f, int argc, char **argv, bool takes_name, const cha
 		if (status)
 			return status;
 	}
-	if (takes_name && !f->name)
+	if (takes & FILTER_NAME && !f->name)
 		return usage_error(f, help, "a name is missing");
 	if (!f->file)
 		f->file = "-";
 	return 0;
+}
+
+const char *
+filter_param(const struct filter *f, const char *name)
+{
+	for (size_t p = 0; p < f->params; p++)
+		if (strcmp(f->param[p].name, name) == 0)
+			return f->param[p].value;
+	return NULL;
 }
 
 static const char *
@@ -185,11 +198,7 @@ filter_options(const struct filter *f, const struct option *const *table, void *
 	}
 	for (size_t t = 0; t < tables; t++)
 		for (const struct option *row = table[t]; row->name; row++) {
-			bool given = row->fallback != NULL;
-
-			for (size_t p = 0; p < f->params && !given; p++)
-				given = strcmp(f->param[p].name, row->name) == 0;
-			if (!given)
+			if (!row->fallback && !filter_param(f, row->name))
 				return usage_error(f, NULL, "parameter %s is required (%s)",
 				                   row->name, row->help);
 		}

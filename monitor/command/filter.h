@@ -2,6 +2,7 @@
  *
  *   driftd detect|distance|metric NAME [-p name=value]... [--reference FILE] [--kind K] [--seed N]
  *                                      [--strict] [FILE|-]
+ *   driftd arl METHOD [-p name=value]... [--seed N] [--json]
  */
 #ifndef MONITOR_COMMAND_FILTER_H
 #define MONITOR_COMMAND_FILTER_H
@@ -21,13 +22,16 @@ struct filter {
 	size_t params;
 	const char *reference, *kind; /* or NULL */
 	uint64_t seed;                /* 1 */
-	bool strict;
+	bool strict, json;
 	const char *file;             /* "-" = standard input */
 };
 
-/* Parses argv (argv[0] is the command). takes_name: the first word is NAME. 0, or the exit status 2
- * after a message on standard error with the usage; -1 after --help (exit 0), whose text is `help`. */
-int filter_parse(struct filter *f, int argc, char **argv, bool takes_name, const char *help);
+enum filter_takes { FILTER_NAME = 1 << 0, FILTER_JSON = 1 << 1 }; /* the first word is NAME; --json */
+/* Parses argv (argv[0] is the command). takes: enum filter_takes. 0, or the exit status 2 after a message on
+ * standard error with the usage; -1 after --help (exit 0), whose text is `help`. */
+int filter_parse(struct filter *f, int argc, char **argv, unsigned takes, const char *help);
+/* The value given to parameter `name`, or NULL. */
+const char *filter_param(const struct filter *f, const char *name);
 /* Sets defaults of the tables, then the parameters; each parameter goes to the first table that has it.
  * Exit status 2 (message printed, nearest name given) for an unknown or bad one, else 0. */
 int filter_options(const struct filter *f, const struct option *const *table, void *const *options,
