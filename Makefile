@@ -6,6 +6,7 @@ MODE   ?= release
 BUILD  ?= build
 B      := $(BUILD)/$(MODE)
 PREFIX ?= /usr/local
+DYGRAPHS ?= /usr/share/javascript/dygraphs
 CC     ?= cc
 CXX    ?= c++
 PKGS   := rdkafka sqlite3 yaml-0.1 zlib libxxhash
@@ -28,7 +29,7 @@ L_broken  := $(L_release)
 
 PC_CFLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PC_LIBS   := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
-COMMON     = -D_DEFAULT_SOURCE -DDRIFTD_VERSION='"$(VERSION)"' -I. $(WARN) $(NUM) $(C_$(MODE)) $(PC_CFLAGS)
+COMMON     = -D_DEFAULT_SOURCE -DDRIFTD_VERSION='"$(VERSION)"' -I. -DDRIFTD_DYGRAPHS='"$(DYGRAPHS)"' $(WARN) $(NUM) $(C_$(MODE)) $(PC_CFLAGS)
 COMPILE    = $(CC) -std=c17 $(COMMON) $(WARN_C) $(CFLAGS)
 COMPILEXX  = $(CXX) -std=c++17 -fno-exceptions -fno-rtti $(COMMON) $(CXXFLAGS)
 LINK       = $(CXX) $(L_$(MODE)) $(LDFLAGS)
@@ -42,7 +43,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
+.PHONY: all tools test test-asan test-page test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -55,6 +56,7 @@ tools: $(TOOL)
 $B/%.o: %.c $B/flags
 	@mkdir -p $(@D)
 	@echo "  CC    $<"; $(COMPILE) -MMD -MP -c -o $@ $<
+$B/monitor/page/page.o: $(wildcard monitor/page/*.html monitor/page/*.css monitor/page/*.js)
 $B/%.o: %.cc $B/flags
 	@mkdir -p $(@D)
 	@echo "  CXX   $<"; $(COMPILEXX) -MMD -MP -c -o $@ $<
@@ -99,6 +101,8 @@ test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Ja
 test-kill: $B/driftd tools  ## kill -9, KILLS=100 times: the database equals that of an undisturbed run
 	$(MAKE) MODE=broken all
 	python3 tests/kill/kill.py $B --kills $(KILLS) --broken $(BUILD)/broken $(if $(SEED),--seed $(SEED))
+test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility, screenshots in build/release/page
+	python3 tests/page/check_page.py $B/driftd tests/data $B/page
 bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay
 	@mkdir -p $B/bench && $B/bench_records $B/driftd $B/bench
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart

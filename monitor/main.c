@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{ "replay", cmd_replay, "the same pipeline over files, into a new database" },
 	{ "status", cmd_status, "what a database says now" },
 	{ "alerts", cmd_alerts, "alerts of a database, or one of them in full" },
+	{ "report", cmd_report, "the page with its plots, as one file" },
 	{ "ack", cmd_control, "acknowledge an alert" },
 	{ "resolve", cmd_control, "resolve an alert" },
 	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },

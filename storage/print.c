@@ -232,7 +232,7 @@ int print_record(sqlite3 *db, FILE *out, const char *sql, const char *argument, 
 	return finish(db, q, step, d);
 }
 
-static void put_json_text(FILE *out, const char *text, size_t length)
+void print_json_text(FILE *out, const char *text, size_t length)
 {
 	fputc('"', out);
 	for (size_t i = 0; i < length; i++) {
@@ -242,7 +242,7 @@ static void put_json_text(FILE *out, const char *text, size_t length)
 			fprintf(out, "\\%c", c);
 		else if (c == '\n')
 			fputs("\\n", out);
-		else if (c < 0x20 || c == 0x7f)
+		else if (c < 0x20 || c == 0x7f || c == '<')
 			fprintf(out, "\\u%04x", c);
 		else
 			fputc(c, out);
@@ -271,7 +271,7 @@ static void put_json_cell(FILE *out, sqlite3_stmt *q, int column)
 	default: {
 		const char *text = store_column_text(q, column);
 
-		put_json_text(out, text, (size_t)sqlite3_column_bytes(q, column));
+		print_json_text(out, text, (size_t)sqlite3_column_bytes(q, column));
 	}
 	}
 }
@@ -293,7 +293,7 @@ int print_json(sqlite3 *db, FILE *out, const char *sql, const char *argument, bo
 			const char *name = sqlite3_column_name(q, c);
 
 			fputc(c ? ',' : '{', out);
-			put_json_text(out, name, strlen(name));
+			print_json_text(out, name, strlen(name));
 			fputc(':', out);
 			put_json_cell(out, q, c);
 		}
@@ -305,5 +305,32 @@ int print_json(sqlite3 *db, FILE *out, const char *sql, const char *argument, bo
 		fputc(']', out);
 	else if (!rows)
 		fputs("null", out);
+	return finish(db, q, step, d);
+}
+
+int print_columns(sqlite3 *db, FILE *out, const char *sql, const char *argument, struct diag *d)
+{
+	sqlite3_stmt *q = prepare(db, sql, argument, d);
+	int step, rows = 0;
+
+	if (!q)
+		return ERR_IO;
+	for (int c = 0; c < sqlite3_column_count(q); c++) {
+		const char *name = sqlite3_column_name(q, c);
+
+		fputs(c ? "," : "{\"columns\":[", out);
+		print_json_text(out, name, strlen(name));
+	}
+	fputs("],\"rows\":[", out);
+	while ((step = sqlite3_step(q)) == SQLITE_ROW) {
+		fputs(rows++ ? ",[" : "[", out);
+		for (int c = 0; c < sqlite3_column_count(q); c++) {
+			if (c)
+				fputc(',', out);
+			put_json_cell(out, q, c);
+		}
+		fputc(']', out);
+	}
+	fputs("]}", out);
 	return finish(db, q, step, d);
 }

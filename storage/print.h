@@ -15,8 +15,12 @@ int print_table(sqlite3 *db, FILE *out, const char *sql, const char *argument, c
                 struct diag *d);
 /* Every row as lines `name  value`, leaving out NULL and empty ones; several lines are indented. */
 int print_record(sqlite3 *db, FILE *out, const char *sql, const char *argument, struct diag *d);
-/* Rows as a JSON array of objects; `single`: the first row as an object, or null. */
+/* Rows as a JSON array of objects; `single`: the first row as an object, or null. `<` is escaped, so
+ * that the text may stand in a page. */
 int print_json(sqlite3 *db, FILE *out, const char *sql, const char *argument, bool single,
                struct diag *d);
+void print_json_text(FILE *out, const char *text, size_t length); /* with its quotes */
+/* Rows as {"columns":[name...],"rows":[[value...]...]}: for long series. */
+int print_columns(sqlite3 *db, FILE *out, const char *sql, const char *argument, struct diag *d);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <dirent.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <sqlite3.h>
@@ -208,9 +209,10 @@ last_command(struct place *p, char text[512])
 static void
 every_command_answers_help(void **state)
 {
-	static const char *const name[] = { "run", "check", "fit", "replay", "status", "alerts", "ack",
-		"resolve", "rebaseline", "expect", "detect", "distance", "metric", "arl",
-		"explain" };
+	static const char *const name[] = {
+		"run", "check", "fit", "replay", "status", "alerts", "report", "ack", "resolve", "rebaseline",
+		"expect", "detect", "distance", "metric", "arl", "explain",
+	};
 	struct place p;
 
 	(void)state;
@@ -299,6 +301,28 @@ status_and_alerts_say_what_is_wrong_by_their_exit(void **state)
 	contains(p.out, "income moved");
 	assert_int_equal(RUN(&p, "alerts", p.database, "aaaa"), EXIT_USAGE);
 	assert_int_equal(RUN(&p, "alerts", p.database, "cc"), EXIT_NO_INPUT);
+	place_close(&p);
+}
+
+static void
+a_report_is_one_file_and_never_half_of_one(void **state)
+{
+	struct place p;
+	char page[200];
+	struct stat st;
+
+	(void)state;
+	place_open(&p);
+	snprintf(page, sizeof page, "%s/page.html", p.directory);
+	assert_int_equal(RUN(&p, "report", p.database, "-o", page), EXIT_NO_INPUT);
+	assert_int_not_equal(stat(page, &st), 0);
+	make_database(&p);
+	assert_int_equal(RUN(&p, "report", p.database, "-o", page), EXIT_FINE);
+	contains(p.out, page);
+	assert_int_equal(stat(page, &st), 0);
+	assert_true(st.st_size > 100000); /* the chart library is in it */
+	assert_int_equal(RUN(&p, "report", p.database, "-o", "/nowhere/page.html"), EXIT_DISK);
+	unlink(page);
 	place_close(&p);
 }
 
@@ -607,6 +631,7 @@ const struct CMUnitTest cli_tests[] = {
 	CLI_TEST(arl_goes_from_a_threshold_to_records_and_back),
 	CLI_TEST(explain_prints_a_configuration_that_check_accepts),
 	CLI_TEST(status_and_alerts_say_what_is_wrong_by_their_exit),
+	CLI_TEST(a_report_is_one_file_and_never_half_of_one),
 	CLI_TEST(a_command_names_its_target_in_full),
 	CLI_TEST(expect_takes_both_kinds_of_time),
 	CLI_TEST(what_cannot_be_meant_is_not_inserted),

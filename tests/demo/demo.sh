@@ -136,4 +136,6 @@ show 'What did the budget promise, and what was spent?' '-line' \
 'SELECT promised, period_days, round(allowance, 2) AS allowance, round(spent, 2) AS spent, alarms,
        round(provisional, 2) AS provisional, round(void, 2) AS void, void_alarms FROM budget'
 
-printf '\nThe database stays: sqlite3 %s; %s status %s\n' "$db" "$bin/driftd" "$db"
+"$bin/driftd" report "$db" -o "$out/demo.html" --quiet > /dev/null
+printf '\nThe same with plots, for a browser: %s\n' "$out/demo.html"
+printf 'The database stays: sqlite3 %s; %s status %s\n' "$db" "$bin/driftd" "$db"
