@@ -1,5 +1,5 @@
-/* page.c -- the page put together from its files. See page.h. The files are part of the program: the assembler
- * reads them at build time (the chart library from where its package installed it). */
+/* page.c -- the page put together from its files. See page.h. The files are part of the program: the
+ * assembler reads them at build time (the chart library from where its package installed it). */
 #include "monitor/page/page.h"
 
 #include <string.h>

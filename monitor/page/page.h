@@ -1,5 +1,5 @@
-/* page.h -- the page: one HTML file that holds its style, its script and the chart library, so it asks nothing
- * of any other place. */
+/* page.h -- the page: one HTML file that holds its style, its script and the chart library, so it asks
+ * nothing of any other place. */
 #ifndef MONITOR_PAGE_PAGE_H
 #define MONITOR_PAGE_PAGE_H
 
