@@ -74,6 +74,7 @@ struct model_config {
 	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
 	uint32_t reference_records;      /* 10000 */
 	int64_t reference_span_ms;       /* 14 d */
+	int64_t rebaseline_after_ms;     /* of an acknowledged episode; 0: never by itself */
 	double coverage_level;           /* NaN: from the record */
 	double coverage_tolerance;       /* 0.01 */
 	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */

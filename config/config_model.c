@@ -35,13 +35,21 @@ static const struct config_key reference_keys[] = {
 	CONFIG_OWN(M, reference_records, "from", config_value_read_fallback_only,
 	           config_value_write_nothing, "first", 0, 0, "first",
 	           "The reference is drawn from the first records, unless `driftd fit` has made one."),
-	CONFIG_KEY(OPT_U32(M, reference_records, "records", "10000", LIMIT_REFERENCE_MIN, 10000000,
+	CONFIG_KEY(OPT_U32(M, reference_records, "records", "10000", LIMIT_REFERENCE_MIN, LIMIT_REFERENCE_MAX,
 	                   "Values that a reference holds.")),
 	CONFIG_KEY(OPT_DURATION(M, reference_span_ms, "span", "14d", 1000, 3650 * DAY,
 	                        "Event time that these values are spread over.")),
 	CONFIG_UNSET(OPT_TEXT(M, reference_file, "file", NULL,
 	                      "A file of records as the reference, in place of the other three."),
 	             "the first records"),
+	CONFIG_END,
+};
+
+static const struct config_key rebaseline_keys[] = {
+	CONFIG_UNSET(OPT_DURATION(M, rebaseline_after_ms, "after", NULL, 1000, 3650 * DAY,
+	                          "Event time after `driftd ack` at which an episode that lasts becomes the "
+	                          "new reference."),
+	             "only `driftd rebaseline` does that"),
 	CONFIG_END,
 };
 
@@ -115,6 +123,7 @@ const struct config_key config_model_keys[] = {
 	{ .option = { .name = "reference", .help = "What the records are compared with." },
 		.child = reference_keys,
 		.read = read_reference },
+	CONFIG_SECTION("rebaseline", rebaseline_keys, "When a stream learns its reference anew by itself."),
 	CONFIG_SECTION("coverage", coverage_keys, "Prediction intervals and sets, judged by labels."),
 	{ .option = { .name = "labels", .help = "How predictions wait for their labels; `labels: off` "
 	                                        "keeps none." },

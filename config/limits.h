@@ -37,6 +37,8 @@ enum {
 	LIMIT_JOURNAL_BLOB_ROWS = 65536,
 	/* Below this many reference values a stream never alarms. */
 	LIMIT_REFERENCE_MIN = 100,
+	/* Values of one reference: 24 bytes each, kept as long as it is used. */
+	LIMIT_REFERENCE_MAX = 10000000,
 	/* Warm-up of evidence detectors, in usable values. */
 	LIMIT_WARMUP = 1000,
 	/* Partitions of all topics together; each has a queue and a look-ahead. */

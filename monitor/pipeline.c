@@ -200,6 +200,13 @@ pipeline_attach(struct pipeline *p, struct source *source, struct diag *d)
 	return err;
 }
 
+void
+pipeline_on_long_work(struct pipeline *p, bool (*interrupted)(void *context), void *context)
+{
+	p->interrupted = interrupted;
+	p->interrupt_context = context;
+}
+
 struct model *
 pipeline_model(struct pipeline *p, uint32_t number)
 {

@@ -37,6 +37,8 @@ int pipeline_fit_span(struct pipeline *p, int64_t from_ms, int64_t to_ms, struct
 int pipeline_fit_configured(struct pipeline *p, struct diag *d);
 
 int pipeline_attach(struct pipeline *p, struct source *source, struct diag *d);
+/* Asked now and then during work that takes long (reading a span of the past again): true = give it up. */
+void pipeline_on_long_work(struct pipeline *p, bool (*interrupted)(void *context), void *context);
 
 enum pipeline_step {
 	PIPELINE_MORE, /* `max` records were taken; there may be more */

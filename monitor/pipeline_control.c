@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/diag.h"
+#include "config/limits.h"
 #include "monitor/alert/alert.h"
 #include "monitor/decode/jsonl.h"
 #include "monitor/log.h"
@@ -18,10 +19,9 @@ targets(const struct stream *s, const char *target)
 	return s->episode.open && !strcmp(s->episode.alert_id, target);
 }
 
-/* Calls act for every stream that the target means: an open alert by its whole id, or a model. */
+/* Calls act for the stream whose open alert the target means, by its whole id. */
 static uint32_t
-each_target(struct pipeline *p, const char *target, bool models,
-            void (*act)(struct pipeline *, struct stream *))
+each_target(struct pipeline *p, const char *target, void (*act)(struct pipeline *, struct stream *))
 {
 	uint32_t n = 0;
 
@@ -31,7 +31,7 @@ each_target(struct pipeline *p, const char *target, bool models,
 		if (!m)
 			continue;
 		for (uint32_t k = 0; k < m->streams; k++)
-			if (targets(m->stream[k], target) || (models && !strcmp(m->name, target))) {
+			if (targets(m->stream[k], target)) {
 				act(p, m->stream[k]);
 				m->dirty = m->stream[k]->dirty = true;
 				n++;
@@ -55,13 +55,114 @@ resolve(struct pipeline *p, struct stream *s)
 	stream_suspend(s, s->episode.expected);
 }
 
+/* -- rebaseline --------------------------------------------------------------------------------------- */
+
+struct rebaseline {
+	double records, from_ms, to_ms; /* NAN: not given */
+	struct model *model;
+	struct stream **stream;         /* [streams], malloc()ed */
+	uint32_t streams, promised;     /* promised: their null is a promise, not a past */
+};
+
 static void
-rebaseline(struct pipeline *p, struct stream *s)
+find_targets(struct pipeline *p, const char *target, struct rebaseline *b)
 {
-	if (s->kind == STREAM_COVERAGE && !isnan(s->known_p0))
-		return; /* its null is a promise, not a past */
-	stream_rebaseline(s, p->common.watermark_ms, &p->common.outbound);
+	size_t capacity = 0;
+
+	for (size_t i = 0; i < p->models; i++) {
+		struct model *m = p->model[i];
+
+		for (uint32_t k = 0; m && k < m->streams; k++) {
+			struct stream *s = m->stream[k];
+
+			if (!targets(s, target) && strcmp(m->name, target))
+				continue;
+			b->model = m;
+			if (!isnan(s->known_p0)) {
+				b->promised++;
+				continue;
+			}
+			b->stream = must_grow(b->stream, &capacity, b->streams + 1u, sizeof *b->stream);
+			b->stream[b->streams++] = s;
+		}
+	}
 }
+
+/* Learned from the next record on. */
+static void
+learn_anew(struct pipeline *p, struct rebaseline *b, char *result, size_t size)
+{
+	uint32_t records = isnan(b->records) ? 0 : (uint32_t)fmin(fmax(b->records, LIMIT_REFERENCE_MIN),
+	                                                           LIMIT_REFERENCE_MAX);
+
+	for (uint32_t i = 0; i < b->streams; i++)
+		stream_rebaseline(b->stream[i], records, p->common.watermark_ms, &p->common.outbound);
+	snprintf(result, size, "done: %u streams learn from record %llu on", b->streams,
+	         (unsigned long long)p->common.sequence + 1);
+}
+
+/* From a span of the past. ERR_BUSY: interrupted, to be done at the next start. */
+static int
+learn_span(struct pipeline *p, struct rebaseline *b, bool whole, char *result, size_t size)
+{
+	struct diag d = { "" };
+	struct ref_row span;
+	uint32_t done = 0;
+	char until[32];
+	int err;
+
+	time_text(p->common.watermark_ms, until, sizeof until);
+	if ((int64_t)b->to_ms > p->common.watermark_ms) {
+		snprintf(result, size, "nothing to do: records are read up to %s only; --to is later", until);
+		return 0;
+	}
+	for (uint32_t i = 0; i < b->streams; i++)
+		stream_refit(b->stream[i]);
+	err = pipeline_refit(p, b->model, (int64_t)b->from_ms, (int64_t)b->to_ms, &span, &d);
+	for (uint32_t i = 0; i < b->streams; i++) {
+		if (err)
+			b->stream[i]->refit->held = 0; /* what was read is not the whole span */
+		done += stream_refitted(b->stream[i], p->common.watermark_ms, &p->common.outbound);
+	}
+	if (err)
+		snprintf(result, size, "nothing to do: %.100s", d.text);
+	else
+		snprintf(result, size, "%s: %u of %u streams, from the %llu records of that span",
+		         done ? "done" : "nothing to do", done, b->streams, (unsigned long long)span.rows);
+	if (done && whole) {
+		b->model->ref = span;
+		model_reference(b->model, "rebaseline");
+	}
+	return err == ERR_BUSY ? err : 0;
+}
+
+static int
+rebaseline(struct pipeline *p, const struct command_row *c, char *result, size_t size)
+{
+	struct rebaseline b = { (double)NAN, (double)NAN, (double)NAN, NULL, NULL, 0, 0 };
+	struct jsonl *json = jsonl_create();
+	int err = 0;
+
+	if (json && jsonl_parse(json, c->arguments, strlen(c->arguments), NULL) == 0) {
+		jsonl_number(json, "records", &b.records);
+		jsonl_number(json, "from_ms", &b.from_ms);
+		jsonl_number(json, "to_ms", &b.to_ms);
+	}
+	jsonl_destroy(json);
+	find_targets(p, c->target, &b);
+	if (b.streams && !isnan(b.from_ms) && !isnan(b.to_ms))
+		err = learn_span(p, &b, !strcmp(b.model->name, c->target), result, size);
+	else if (b.streams)
+		learn_anew(p, &b, result, size);
+	else if (b.promised)
+		snprintf(result, size, "nothing to do: coverage against a stated level has no other reference");
+	for (uint32_t i = 0; i < b.streams; i++)
+		b.model->dirty = b.stream[i]->dirty = true;
+	free(b.stream);
+	return err;
+}
+
+/* -- the others --------------------------------------------------------------------------------------- */
 
 static bool
 expect(struct pipeline *p, const struct command_row *c)
@@ -102,6 +203,8 @@ run_command(void *ctx, const struct command_row *c)
 	struct pipeline *p = ctx;
 	uint32_t n = 0;
 	size_t at = p->commands;
+	char *result;
+	int err = 0;
 
 	p->command_done = must_grow(p->command_done, &p->command_capacity, at + 1, sizeof *p->command_done);
 	p->command_result = must_grow(p->command_result, &p->result_capacity, at + 1,
@@ -109,17 +212,22 @@ run_command(void *ctx, const struct command_row *c)
 	for (size_t i = 0; i < at; i++)
 		if (p->command_done[i] == c->command_id)
 			return 0; /* executed before a commit that failed: only to be marked */
+	result = p->command_result[at];
+	result[0] = 0;
 	if (!strcmp(c->command, "ack"))
-		n = each_target(p, c->target, false, acknowledge);
+		n = each_target(p, c->target, acknowledge);
 	else if (!strcmp(c->command, "resolve"))
-		n = each_target(p, c->target, false, resolve);
+		n = each_target(p, c->target, resolve);
 	else if (!strcmp(c->command, "rebaseline"))
-		n = each_target(p, c->target, true, rebaseline);
+		err = rebaseline(p, c, result, sizeof p->command_result[at]);
 	else if (!strcmp(c->command, "expect"))
 		n = expect(p, c);
+	if (err)
+		return err; /* interrupted: it waits on */
 	p->command_done[at] = c->command_id;
-	snprintf(p->command_result[at], sizeof *p->command_result,
-	         n ? "done: %u streams" : "nothing to do: no open alert or model of that name%.0u", n);
+	if (!result[0])
+		snprintf(result, sizeof p->command_result[at],
+		         n ? "done: %u streams" : "nothing to do: no open alert or model of that name%.0u", n);
 	p->commands = at + 1;
 	p->dirty = true;
 	log_event(LOG_INFO, "command", "%s %.64s: %s", c->command, c->target, p->command_result[at]);

@@ -52,6 +52,8 @@ struct pipeline {
 	char (*command_result)[160];
 	size_t commands, command_capacity, result_capacity;
 	bool last;                  /* the next commit is that of a clean stop */
+	bool (*interrupted)(void *context); /* asked during long work; may be NULL */
+	void *interrupt_context;
 };
 
 struct model *pipeline_model(struct pipeline *p, uint32_t number);
@@ -59,6 +61,10 @@ void pipeline_flush_held(struct pipeline *p);
 /* pipeline_roll.c: rows of statistics that wait and are old already become hours and days. */
 void pipeline_roll(struct pipeline *p);
 void pipeline_note_put(const struct statistics_out *o);
+/* pipeline_refit.c: records of the model with from <= ts < to go once more into the streams that stream_refit
+ * has prepared. *span: what was found of it (rows, from, to, hash). ERR_BUSY: interrupted. */
+int pipeline_refit(struct pipeline *p, struct model *m, int64_t from_ms, int64_t to_ms, struct ref_row *span,
+                   struct diag *d);
 /* pipeline_control.c: commands of people, executed between two transactions. */
 void pipeline_run_commands(struct pipeline *p);
 

@@ -204,5 +204,6 @@ alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_ms, st
 	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
 
 	s->episode.acknowledged = true;
+	s->episode.acknowledged_ms = watermark_ms;
 	later_news(s, NEWS_ACKNOWLEDGED, sequence, watermark_ms, &none, out);
 }

@@ -76,6 +76,7 @@ episode_save(const struct episode *e, struct codec *out)
 	codec_put_bytes(out, e->alert_id, sizeof e->alert_id);
 	codec_put_i64(out, e->opened_ms);
 	codec_put_i64(out, e->started_ms);
+	codec_put_i64(out, e->acknowledged_ms);
 	codec_put_u32(out, e->test);
 	codec_put_u32(out, e->events);
 	codec_put_u32(out, e->cell);
@@ -104,6 +105,7 @@ episode_load(struct episode *e, struct codec *in)
 	e->alert_id[sizeof e->alert_id - 1] = 0;
 	e->opened_ms = codec_get_i64(in);
 	e->started_ms = codec_get_i64(in);
+	e->acknowledged_ms = codec_get_i64(in);
 	e->test = codec_get_u32(in);
 	e->events = codec_get_u32(in);
 	e->cell = codec_get_u32(in);

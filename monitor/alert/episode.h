@@ -19,6 +19,7 @@ struct episode {
 	bool expected;             /* an `expect` span is on: nothing is evaluated */
 	char alert_id[33];
 	int64_t opened_ms, started_ms;
+	int64_t acknowledged_ms;   /* watermark; valid while `acknowledged` */
 	uint32_t test;             /* index of the test that opened it */
 	uint32_t events;           /* written so far: their sequence numbers */
 	uint32_t cell;             /* categorical: the watched cell */

@@ -48,11 +48,13 @@ static const char help_rebaseline[] =
 	"Closes the episode and learns the reference anew: of the alert's stream, or of all streams\n"
 	"of a model. Coverage against a stated level keeps its null: it is a promise, not a past.\n"
 	"\n"
-	"  --records N     values of the new reference, 100 to 100000000; default: as configured\n"
-	"  --from T --to T the reference is that span of the topic instead of what comes from now on\n"
-	"  " TIMES
-	"In this version the daemon keeps both with the command, but always learns from the next\n"
-	"record on, as many values as are configured.\n" COMMON STATUSES;
+	"  --records N     the next N values are the new reference, 100 to 10000000; default: as the\n"
+	"                  model's `reference` says, spread over its span\n"
+	"  --from T --to T the reference is that span of event time, of what the topics still hold of\n"
+	"                  the records that the daemon has read; they are read once more, from the\n"
+	"                  beginning, and nothing else meanwhile. Streams with fewer than 100 values\n"
+	"                  in it stay as they are; labels count where they stand in the prediction\n"
+	"  " TIMES COMMON STATUSES;
 static const char help_expect[] =
 	"usage: driftd expect DB MODEL --from T --to T --reason TEXT [--streams GLOB] [--wait]\n"
 	"\n"
@@ -160,7 +162,7 @@ static int
 prepare_rebaseline(struct control *c, FILE *arguments)
 {
 	static const struct option row[] = {
-		{ "--records", OPTION_U32, 0, NULL, LIMIT_REFERENCE_MIN, 1e8, NULL, "" },
+		{ "--records", OPTION_U32, 0, NULL, LIMIT_REFERENCE_MIN, LIMIT_REFERENCE_MAX, NULL, "" },
 		OPT_END,
 	};
 	uint32_t records = 0;
@@ -178,14 +180,15 @@ prepare_rebaseline(struct control *c, FILE *arguments)
 		if (option_set(row, &records, c->records, &d))
 			return cli_fail(&c->cli, EXIT_USAGE, "%s", d.text);
 		fprintf(arguments, "\"records\":%u", records);
+		snprintf(c->effect, sizeof c->effect, "%s %s: episode closed, the next %u values are the reference",
+		         whose, c->target.shown, records);
 	} else if (c->from || c->to) {
 		if ((status = span(c, &from, &to)))
 			return status;
 		fprintf(arguments, "\"from_ms\":%lld,\"to_ms\":%lld", (long long)from, (long long)to);
+		snprintf(c->effect, sizeof c->effect, "%s %s: episode closed, the reference is what the topics hold "
+		         "from %.40s to %.40s", whose, c->target.shown, c->from, c->to);
 	}
-	if (c->records || c->from || c->to)
-		fprintf(stderr, "%swarning: in this version --records and --from/--to are kept with the command,"
-		        " not executed%s\n", cli_warn(stderr), cli_plain(stderr));
 	return 0;
 }
 

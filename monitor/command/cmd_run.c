@@ -124,6 +124,15 @@ read_signals(struct run *r)
 	}
 }
 
+static bool
+interrupted(void *context)
+{
+	struct run *r = context;
+
+	read_signals(r);
+	return r->stop;
+}
+
 static int
 note_run(struct run *r, const char *event, const char *detail, struct diag *d)
 {
@@ -173,6 +182,7 @@ start(struct run *r, struct diag *d)
 	err = source_kafka_open(&r->source, r->config, pipeline_decoder(r->pipeline), resume, resumes, d);
 	if (!err)
 		err = pipeline_attach(r->pipeline, r->source, d);
+	pipeline_on_long_work(r->pipeline, interrupted, r);
 	if (!err)
 		err = tell_bootstrap(r, d);
 	snprintf(detail, sizeof detail, "pid %d, version " DRIFTD_VERSION, (int)getpid());

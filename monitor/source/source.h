@@ -80,6 +80,9 @@ struct source_vtable {
 	uint32_t (*epoch)(const struct source *s, uint32_t partition);
 	/* After a commit of ours: publish offsets for lag tools (best effort). May be NULL. */
 	void (*committed)(struct source *s, uint32_t partition, int64_t next_offset);
+	/* A second source over the same topics from their beginnings, with positions of its own, for somebody
+	 * who wants to look back. ERR_INVALID: this one cannot be read twice. May be NULL: likewise. */
+	int (*again)(const struct source *s, struct source **out, struct diag *d);
 	void (*close)(struct source *s);
 };
 struct source {
@@ -109,6 +112,11 @@ void source_kafka_counts(const struct source *s, struct source_kafka_counts *out
  * that. */
 int source_file_open(struct source **out, char *const *path, size_t paths, struct decoder *decoder,
                      const struct resume *resume, size_t resumes, struct diag *d);
+/* What `of` has of its topics before `until` says, and then the end: a fixed history, however the topics
+ * grow meanwhile. A topic that `until` does not know has nothing. Closes `of` with itself. */
+typedef int64_t (*source_until_fn)(void *context, const char *topic, int32_t partition);
+int source_bounded_open(struct source **out, struct source *of, source_until_fn until, void *context,
+                        struct diag *d);
 /* Compressed bytes read and in all, for the progress bar. */
 void source_file_progress(const struct source *s, uint64_t *done, uint64_t *total);
 

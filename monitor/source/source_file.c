@@ -26,7 +26,7 @@ enum {
 
 struct file {
 	struct inflate in;
-	char *topic;
+	char *path, *topic;
 	uint32_t profile;
 	uint8_t *buffer;
 	size_t capacity, begin, scanned, end; /* unread bytes [begin, end); no LF in [begin, scanned) */
@@ -41,6 +41,7 @@ struct file {
 
 struct source_file {
 	struct source base;
+	struct decoder *decoder;
 	struct file *file;
 	uint32_t files;
 	size_t chunk;
@@ -288,6 +289,7 @@ file_close(struct source *base)
 		return;
 	for (uint32_t i = 0; i < s->files; i++) {
 		inflate_close(&s->file[i].in);
+		free(s->file[i].path);
 		free(s->file[i].topic);
 		free(s->file[i].buffer);
 	}
@@ -296,10 +298,13 @@ file_close(struct source *base)
 	free(s);
 }
 
+/* Defined below: opening fills in the vtable that names it. */
+static int file_again(const struct source *base, struct source **out, struct diag *d);
+
 static const struct source_vtable file_vtable = {
 	.take = file_take, .wait = file_wait, .event = file_event, .partitions = file_partitions,
 	.topic = file_topic, .position = file_position, .end_offset = file_end_offset,
-	.epoch = file_epoch, .close = file_close,
+	.epoch = file_epoch, .again = file_again, .close = file_close,
 };
 
 /* The last `parts` components of a path. */
@@ -343,11 +348,12 @@ add_file(struct source_file *s, const char *path, struct decoder *decoder,
 		return diag_set(d, ERR_INVALID, "%s: given twice", path);
 	if ((err = inflate_open(&f->in, path, d)))
 		return err;
+	f->path = strdup(path);
 	f->topic = strdup(name);
 	f->capacity = 2 * s->chunk;
 	f->buffer = source_alloc(f->capacity, 1);
 	f->anchor = -1;
-	if (!f->topic)
+	if (!f->topic || !f->path)
 		return diag_set(d, ERR_IO, "out of memory");
 	f->profile = decoder_profile(decoder, f->topic);
 	s->files++;
@@ -379,6 +385,7 @@ source_file_open(struct source **out, char *const *path, size_t paths, struct de
 		                LIMIT_PARTITIONS);
 	s = source_alloc(1, sizeof *s);
 	s->base.vtable = &file_vtable;
+	s->decoder = decoder;
 	s->file = source_alloc(paths, sizeof *s->file);
 	s->chunk = CHUNK_BYTES_ALL / paths;
 	if (s->chunk > CHUNK_BYTES)
@@ -393,6 +400,24 @@ source_file_open(struct source **out, char *const *path, size_t paths, struct de
 	}
 	*out = &s->base;
 	return 0;
+}
+
+static int
+file_again(const struct source *base, struct source **out, struct diag *d)
+{
+	const struct source_file *s = self_const(base);
+	char **path = source_alloc(s->files, sizeof *path);
+	int err = 0;
+
+	for (uint32_t i = 0; i < s->files; i++) {
+		path[i] = s->file[i].path;
+		if (!strcmp(path[i], "-"))
+			err = diag_set(d, ERR_INVALID, "standard input cannot be read a second time");
+	}
+	if (!err)
+		err = source_file_open(out, path, s->files, s->decoder, NULL, 0, d);
+	free(path);
+	return err;
 }
 
 void

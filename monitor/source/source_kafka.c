@@ -306,5 +306,5 @@ kafka_close(struct source *base)
 const struct source_vtable kafka_vtable = {
 	.take = kafka_take, .wait = kafka_wait, .event = kafka_event, .partitions = kafka_partitions,
 	.topic = kafka_topic, .position = kafka_position, .end_offset = kafka_end_offset,
-	.epoch = kafka_epoch, .committed = kafka_committed, .close = kafka_close,
+	.epoch = kafka_epoch, .committed = kafka_committed, .again = kafka_again, .close = kafka_close,
 };

@@ -73,6 +73,7 @@ struct kafka_nudge {
 
 struct source_kafka {
 	struct source base;
+	const struct config *config;
 	struct decoder *decoder;
 	struct embedded *embedded;
 	struct scout *scout;
@@ -114,6 +115,8 @@ void kafka_nudge_init(struct source_kafka *s);
 void kafka_nudge(struct source_kafka *s);
 void kafka_nudge_finish(struct source_kafka *s);
 
+/* source_kafka_open.c: another one at the same brokers, from the beginnings. */
+int kafka_again(const struct source *base, struct source **out, struct diag *d);
 /* source_kafka_open.c: takes up news of the scout, serves the general queue, publishes offsets. */
 void kafka_housekeep(struct source_kafka *s);
 void kafka_finish(struct source_kafka *s); /* half-made is fine */

@@ -209,25 +209,28 @@ copy_resume(struct source_kafka *s, const struct resume *resume, size_t resumes)
 	}
 }
 
-int
-source_kafka_open(struct source **out, const struct config *config, struct decoder *decoder,
-                  const struct resume *resume, size_t resumes, struct diag *d)
+/* `bootstrap` NULL: the configured brokers. */
+static int
+open_at(struct source **out, const struct config *config, struct decoder *decoder, const char *bootstrap,
+        const struct resume *resume, size_t resumes, struct diag *d)
 {
 	struct source_kafka *s = source_alloc(1, sizeof *s);
 	const struct scout_report report = {
 		.news = on_news, .trouble = on_trouble, .consumer_error = on_consumer_error, .ctx = s,
 	};
-	const char *bootstrap = config->kafka.brokers;
 	int err = 0;
 
 	*out = NULL;
 	s->base.vtable = &kafka_vtable;
+	s->config = config;
 	s->decoder = decoder;
 	pthread_mutex_init(&s->lock, NULL);
 	copy_resume(s, resume, resumes);
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (s->wake < 0)
 		err = diag_set(d, ERR_IO, "eventfd: no more files can be opened");
+	if (!bootstrap)
+		bootstrap = config->kafka.brokers;
 	if (!err && !strcmp(bootstrap, "embedded") && !(err = start_embedded(s, config, d)))
 		bootstrap = embedded_bootstrap(s->embedded);
 	if (!err)
@@ -238,6 +241,21 @@ source_kafka_open(struct source **out, const struct config *config, struct decod
 	}
 	*out = &s->base;
 	return 0;
+}
+
+int
+source_kafka_open(struct source **out, const struct config *config, struct decoder *decoder,
+                  const struct resume *resume, size_t resumes, struct diag *d)
+{
+	return open_at(out, config, decoder, NULL, resume, resumes, d);
+}
+
+int
+kafka_again(const struct source *base, struct source **out, struct diag *d)
+{
+	const struct source_kafka *s = (const struct source_kafka *)base;
+
+	return open_at(out, s->config, s->decoder, source_kafka_bootstrap(base), NULL, 0, d);
 }
 
 void

@@ -165,6 +165,8 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 	struct stream *s;
 	size_t capacity = rows->stream_capacity;
 
+	if (m->common->refitting)
+		return NULL;
 	if (m->streams >= LIMIT_STREAMS) {
 		m->counter[COUNT_STREAMS_REFUSED]++;
 		return NULL;
@@ -201,6 +203,8 @@ model_version(struct model *m, const char *text, size_t length)
 		if (v->length == length && !memcmp(v->text, text, length))
 			return m->last_version = v;
 	}
+	if (m->common->refitting)
+		return NULL;
 	if (m->versions == LIMIT_GROUPS) /* later ones share the last */
 		return m->last_version = m->version[m->versions - 1];
 	v = must_calloc(1, sizeof *v);
@@ -330,6 +334,25 @@ model_expect(struct model *m)
 			stream_expect(m->stream[i], on);
 }
 
+/* A change that somebody has seen and that lasts is the new normal. */
+static void
+rebaseline_acknowledged(struct model *m)
+{
+	int64_t now = m->common->watermark_ms, after = m->config->rebaseline_after_ms;
+
+	for (uint32_t i = 0; after && i < m->streams; i++) {
+		struct stream *s = m->stream[i];
+
+		if (!s->episode.acknowledged || now - s->episode.acknowledged_ms < after)
+			continue;
+		model_flush(m);
+		if (!s->episode.open || !isnan(s->known_p0)) /* a stated level is a promise, not a past */
+			continue;
+		stream_rebaseline(s, 0, now, &m->common->outbound);
+		m->dirty = true;
+	}
+}
+
 void
 model_advance(struct model *m)
 {
@@ -342,6 +365,7 @@ model_advance(struct model *m)
 		labels_advance(m->labels, m->common->watermark_ms);
 	}
 	model_expect(m);
+	rebaseline_acknowledged(m);
 }
 
 void

@@ -32,6 +32,7 @@ struct common {
 	uint8_t *bytes;               /* room to encode states: grows */
 	size_t bytes_capacity;
 	bool fitting;                 /* records go into references instead of being judged */
+	bool refitting;               /* likewise, of streams that exist: they were judged before */
 	int64_t first_watermark_ms;   /* INT64_MIN before the first record */
 	int64_t watermark_ms;
 	uint64_t sequence;            /* records taken so far, in merged order */
@@ -174,6 +175,7 @@ uint32_t rows_append(struct model *m, struct rows *rows, const struct row_facts 
 struct stream *model_stream(struct model *m, struct rows *rows, enum stream_kind kind,
                             enum stream_type type, const char *field, size_t field_length,
                             const struct version *v);
+/* Made when it is first seen; NULL while refitting: that version was never judged. */
 struct version *model_version(struct model *m, const char *text, size_t length);
 /* The watermark has passed a tick: windows that it has passed are closed, labels mature, rows expire. */
 void model_advance(struct model *m);

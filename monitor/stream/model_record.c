@@ -160,9 +160,9 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		if (gap)
 			gap->source = v->klass;
 	}
-	if (r->n_cal.tag == CELL_NUMBER)
+	if (r->n_cal.tag == CELL_NUMBER && !m->common->refitting)
 		v->n_cal = r->n_cal.number;
-	if (r->level.tag == CELL_NUMBER)
+	if (r->level.tag == CELL_NUMBER && !m->common->refitting)
 		v->level = r->level.number;
 	at = rows_append(m, v->rows, f);
 	if (v->value)
@@ -231,7 +231,8 @@ model_record(struct model *m, const struct record *r)
 void
 model_fit_record(struct model *m, const struct record *r)
 {
-	struct row_facts f = { .time_ms = r->ts, .watermark_ms = r->ts };
+	struct row_facts f = { .time_ms = r->ts, .watermark_ms = r->ts,
+		               .order = r->parts & RECORD_HAS_ID ? r->id_ts_order : 0 };
 	struct label_outcome o;
 	struct version *v;
 
@@ -247,6 +248,8 @@ model_fit_record(struct model *m, const struct record *r)
 	if (!(r->parts & RECORD_PREDICTION))
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);
+	if (!v)
+		return;
 	take_prediction(m, v, r, &f);
 	if (!m->labels || !(r->parts & RECORD_LABEL))
 		return;

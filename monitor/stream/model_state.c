@@ -20,7 +20,7 @@ model_refit(struct model *m)
 	m->ref.rows = 0;
 	m->ref.hash = 0;
 	for (uint32_t i = 0; i < m->streams; i++)
-		stream_rebaseline(m->stream[i], m->common->watermark_ms, &m->common->outbound);
+		stream_rebaseline(m->stream[i], 0, m->common->watermark_ms, &m->common->outbound);
 }
 
 /* A reference as a whole: what `refs` tells of it. */

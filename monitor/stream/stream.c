@@ -234,6 +234,15 @@ summarise(struct stream *s, uint32_t from, uint32_t to)
 
 /* -- learning --------------------------------------------------------------------------------------- */
 
+static bool
+learned_enough(const struct stream *s, int64_t watermark_ms)
+{
+	if (s->learn_records)
+		return s->learner.held == s->learn_records;
+	return watermark_ms - s->learn_from_ms >= s->model->config->reference_span_ms &&
+	       s->learner.held >= LIMIT_REFERENCE_MIN;
+}
+
 /* Collects the reference of the paging test; stops before the row with which the span is over. */
 static uint32_t
 learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
@@ -244,8 +253,7 @@ learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
 	for (i = from; i < rows->n; i++) {
 		struct learned v;
 
-		if (rows->watermark_ms[i] - s->learn_from_ms >= s->model->config->reference_span_ms &&
-		    s->learner.held >= LIMIT_REFERENCE_MIN) {
+		if (learned_enough(s, rows->watermark_ms[i])) {
 			*complete = true;
 			break;
 		}
@@ -406,6 +414,13 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 
 	if (s->source)
 		missing_column(s, rows);
+	if (s->model->common->refitting) {
+		for (uint32_t i = 0; s->refit && i < rows->n; i++)
+			if (usable(s, i))
+				learner_offer(s->refit, &(struct learned){ row_order(s, rows, i), row_value(s, i),
+				                                           day_of(rows->time_ms[i]) });
+		return;
+	}
 	s->learner.log = must_grow(s->learner.log, &capacity, s->learner.logged + rows->n,
 	                           sizeof *s->learner.log);
 	s->learner.log_capacity = (uint32_t)capacity;

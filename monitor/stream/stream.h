@@ -78,6 +78,8 @@ struct stream {
 	bool learning;                /* the paging reference is still being collected */
 	bool fitted;                  /* it came from a file */
 	struct learner learner;
+	uint32_t learn_records;       /* the reference is the next so many values; 0: as configured */
+	struct learner *refit;        /* while a span of the past is read for it; else NULL */
 	uint32_t generation;          /* counts rebaselines: part of the chunks in the database */
 	uint32_t log_saved;           /* entries of the learner's log that are in the database */
 	struct learned *reference;    /* kept after it is complete: what rebuilds the tests at a restart */
@@ -130,8 +132,13 @@ void stream_fit_rows(struct stream *s, const struct rows *rows);
 int stream_fitted(struct stream *s, struct diag *d);
 /* Makes the tests of a complete reference (or known null); called when it completes and after a restart. */
 int stream_start_tests(struct stream *s, struct diag *d);
-/* Closes the episode and learns anew from the next record on. */
-void stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out);
+/* Closes the episode and learns anew from the next record on: the next `records` values, or 0: as many as
+ * configured, spread over the configured span. */
+void stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, struct outbound *out);
+/* A span of the past as the reference: between the two, rows that are fitted belong to it (while
+ * common.refitting). False: it has too few values, and the stream is as it was. */
+void stream_refit(struct stream *s);
+bool stream_refitted(struct stream *s, int64_t watermark_ms, struct outbound *out);
 /* `expect` begins or ends: evidence is kept, nothing evaluated. */
 void stream_expect(struct stream *s, bool on);
 /* What a test promises, the dependence of its stream considered; provisional before it starts. */
@@ -148,6 +155,7 @@ void stream_records(const struct stream *s, const struct rows *rows, struct reco
 void stream_evidence(struct stream *s, struct records *rec, uint32_t from, uint32_t to);
 /* Rows [from, n) up to and with one at which a paging test crosses; returns the row after it. */
 uint32_t stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct test **crossed);
+void stream_set_learner(struct stream *s, uint32_t capacity);
 void stream_make_tests(struct stream *s); /* the list, before any has started */
 void stream_stop_tests(struct stream *s);
 void stream_meter(struct stream *s); /* the share of the budget becomes g */

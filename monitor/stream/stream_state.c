@@ -52,6 +52,8 @@ stream_save(const struct stream *s, struct codec *out)
 	                            (s->cells != NULL) << 3 | s->dependent << 4));
 	codec_put_u32(out, s->generation);
 	codec_put_u32(out, s->latecomer);
+	codec_put_u32(out, s->learn_records);
+	codec_put_u32(out, s->learner.capacity);
 	codec_put_u32(out, s->learner.logged);
 	codec_put_u32(out, s->references);
 	codec_put_i64(out, s->first_ms);
@@ -126,7 +128,7 @@ load_test(struct stream *s, struct test *t, struct codec *in, struct diag *d)
 int
 stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d)
 {
-	uint32_t logged, references;
+	uint32_t logged, references, capacity;
 	uint8_t bits;
 	bool cells;
 	int err;
@@ -141,6 +143,8 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->dependent = bits & 16;
 	s->generation = codec_get_u32(in);
 	s->latecomer = codec_get_u32(in);
+	s->learn_records = codec_get_u32(in);
+	capacity = codec_get_u32(in);
 	logged = codec_get_u32(in);
 	references = codec_get_u32(in);
 	s->first_ms = codec_get_i64(in);
@@ -149,8 +153,10 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->known_level = codec_get_f64(in);
 	s->warms = codec_get_u32(in);
 	s->warm_window = codec_get_u32(in);
-	if (s->warms > LIMIT_WARMUP || s->warm_window > s->warms)
+	if (s->warms > LIMIT_WARMUP || s->warm_window > s->warms || capacity > LIMIT_REFERENCE_MAX)
 		return diag_set(d, ERR_CORRUPT, "stream %s: state out of range", s->name);
+	if (capacity != s->learner.capacity) /* what it began with, whatever is configured today */
+		stream_set_learner(s, capacity);
 	if (s->warm && !(cells && !s->cells_provisional))
 		codec_get_f64s(in, s->warm, s->warms);
 	summary_load(&s->summary, in);

@@ -335,6 +335,7 @@ stream_start_tests(struct stream *s, struct diag *d)
 		start_test(&s->test[i], complete ? &r : NULL, step, hash);
 	if (s->pagers && s->test[0].runner)
 		stream_meter(s);
+	stream_suspend(s, s->episode.open || s->episode.expected);
 	made_free(&r);
 	return 0;
 }
@@ -352,29 +353,11 @@ stream_learned(struct stream *s)
 		s->model->ref.from_ms = s->learn_from_ms;
 		s->model->ref.to_ms = s->model->common->at_ms;
 		s->model->ref.hash = reference_hash(s->reference, s->references);
-		model_reference(s->model, "first");
+		model_reference(s->model, s->generation ? "rebaseline" : "first");
 	}
 	memset(s->summary.count, 0, sizeof s->summary.count); /* other cells from here on */
 	memset(s->summary.recent, 0, sizeof s->summary.recent);
 	stream_start_tests(s, NULL);
-}
-
-int
-stream_fitted(struct stream *s, struct diag *d)
-{
-	free(s->reference);
-	s->references = s->learner.logged;
-	s->reference = must_calloc(s->references, sizeof *s->reference);
-	if (s->references)
-		memcpy(s->reference, s->learner.log, s->references * sizeof *s->reference);
-	if (s->references < LIMIT_REFERENCE_MIN && s->kind != STREAM_FEATURE)
-		s->references = 0;
-	s->learning = s->references == 0; /* nothing fitted: learn from the stream */
-	s->fitted = !s->learning;
-	if (s->learning)
-		s->learner.logged = 0;
-	stream_stop_tests(s);
-	return stream_start_tests(s, d);
 }
 
 void
@@ -425,34 +408,4 @@ test_keep_warmup(struct test *t, const struct reference *ref)
 		t->warmup[i] = (struct learned){ 0, ref->code ? (double)ref->code[i] : ref->value[i], 0 };
 	t->warmup_saved = false;
 	t->stream->dirty = true;
-}
-
-void
-stream_rebaseline(struct stream *s, int64_t watermark_ms, struct outbound *out)
-{
-	struct effect none = { (double)NAN, (double)NAN, (double)NAN, 0, (double)NAN, (double)NAN };
-
-	if (s->episode.open)
-		alert_over(s, s->model->common->sequence, watermark_ms, &none, "rebaseline", out);
-	stream_suspend(s, false);
-	stream_stop_tests(s);
-	free(s->reference);
-	s->reference = NULL;
-	s->references = 0;
-	learner_finish(&s->learner);
-	must(learner_init(&s->learner, s->model->config->reference_records) == 0);
-	s->log_saved = 0;
-	s->generation++;
-	s->learning = true;
-	s->fitted = false;
-	s->learn_from_ms = watermark_ms;
-	free(s->cells); /* histograms begin again with the new reference's cells */
-	s->cells = NULL;
-	s->warms = s->warm_window = 0;
-	if (s->type == STREAM_NUMERIC && !s->warm)
-		s->warm = must_calloc(LIMIT_WARMUP, sizeof *s->warm);
-	memset(s->summary.count, 0, sizeof s->summary.count);
-	memset(s->summary.recent, 0, sizeof s->summary.recent);
-	s->dirty = true;
-	stream_start_tests(s, NULL);
 }
