@@ -43,7 +43,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-page test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
+.PHONY: all tools test test-asan test-docs test-page test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -101,6 +101,8 @@ test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Ja
 test-kill: $B/driftd tools  ## kill -9, KILLS=100 times: the database equals that of an undisturbed run
 	$(MAKE) MODE=broken all
 	python3 tests/kill/kill.py $B --kills $(KILLS) --broken $(BUILD)/broken $(if $(SEED),--seed $(SEED))
+test-docs: $B/driftd  ## every query of docs/cookbook.md: the printed answer is the answer
+	python3 tests/docs/check_cookbook.py $B/driftd $B/docs
 test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility, screenshots in build/release/page
 	python3 tests/page/check_page.py $B/driftd tests/data $B/page
 bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay
