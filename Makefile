@@ -107,6 +107,9 @@ test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility
 	python3 tests/page/check_page.py $B/driftd tests/data $B/page
 bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay
 	@mkdir -p $B/bench && $B/bench_records $B/driftd $B/bench
+.PHONY: bench-detectors
+bench-detectors: $B/bench_detectors  ## nanoseconds of a value in every detector
+	@$B/bench_detectors
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
 test-crash: $B/driftd tools  ## a few kills against a mock broker: no Java, part of make test

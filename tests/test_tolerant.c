@@ -470,6 +470,7 @@ refuses_tiny_references(void **state)
 
 const struct CMUnitTest tolerant_tests[] = {
 	TEST("lanes/any_instruction_set_gives_the_same_bits", tolerant_lanes_same_bits),
+	TEST("lanes/blocks_without_clamps_give_the_same_bits", tolerant_lanes_bounded_same_bits),
 	TEST("lanes/a_run_is_the_same_as_its_steps", tolerant_lanes_run_is_steps),
 	TEST("lanes/the_best_bet_dates_the_change_to_a_block", tolerant_lanes_dates_the_start),
 	TEST("lanes/a_damaged_state_is_refused", tolerant_lanes_refuse_garbage),

@@ -5,6 +5,7 @@
 #include "tests/tests.h"
 
 void tolerant_lanes_same_bits(void **state);
+void tolerant_lanes_bounded_same_bits(void **state);
 void tolerant_lanes_run_is_steps(void **state);
 void tolerant_lanes_dates_the_start(void **state);
 void tolerant_lanes_refuse_garbage(void **state);

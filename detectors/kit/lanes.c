@@ -5,7 +5,9 @@
  *
  * The loops are in lanes_kernel.h, compiled for vectors of 2, 4 and 8 doubles; the processor is
  * asked once, when the lanes are made. Only the sum crosses lanes, and its order is fixed.
- * Cost: 3 loads, 2 stores, 8 operations a vector of lanes and record; 13 ns for 40 lanes.
+ * A block is first computed without clamps; where its sums show that one would have acted, or where the
+ * statistic crosses, it is computed again row by row, so the bits are those of the row by row loop.
+ * Cost: 4 ns a record for 40 lanes with AVX-512.
  */
 #include "detectors/kit/lanes.h"
 
@@ -16,34 +18,40 @@
 #include "config/diag.h"
 #include "detectors/kit/codec.h"
 
-#define LANES_TOP 1e300 /* contract 2: clamp of R, so of P and G */
+#define LANES_TOP 1e300  /* R is clamped there, so P and G are */
+#define LANES_CALM 1e299 /* a smaller sum of R had no clamped R in it */
 
 struct lanes_kernel {
 	uint32_t (*run)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
 	                double weight, double threshold, double *statistic);
+	bool (*run_calm)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
+	                 double weight, double threshold, double *statistic);
 	void (*fold)(struct lanes *l);
 };
 
 #define LANES_NAME(x) base_##x
 #define LANES_TARGET
 #define LANES_WIDTH 2
+#define LANES_TOGETHER 8
 #include "detectors/kit/lanes_kernel.h"
 
-static const struct lanes_kernel base_kernel = { base_run, base_fold };
+static const struct lanes_kernel base_kernel = { base_run, base_run_calm, base_fold };
 
 #if defined(__x86_64__)
 #define LANES_NAME(x) avx2_##x
 #define LANES_TARGET __attribute__((target("avx2")))
 #define LANES_WIDTH 4
+#define LANES_TOGETHER 16
 #include "detectors/kit/lanes_kernel.h"
 
 #define LANES_NAME(x) avx512_##x
 #define LANES_TARGET __attribute__((target("avx512f")))
 #define LANES_WIDTH 8
+#define LANES_TOGETHER 40
 #include "detectors/kit/lanes_kernel.h"
 
-static const struct lanes_kernel avx2_kernel = { avx2_run, avx2_fold };
-static const struct lanes_kernel avx512_kernel = { avx512_run_known, avx512_fold };
+static const struct lanes_kernel avx2_kernel = { avx2_run, avx2_run_calm, avx2_fold };
+static const struct lanes_kernel avx512_kernel = { avx512_run, avx512_run_calm, avx512_fold };
 #endif
 
 bool
@@ -71,7 +79,7 @@ lanes_use(struct lanes *l, enum lanes_isa isa)
 size_t
 lanes_bytes(uint32_t n, uint32_t phases)
 {
-	return ((size_t)phases + 4 + LANES_SUMS) * n * sizeof(double);
+	return ((size_t)phases + 4 + LANES_SUMS + 2) * n * sizeof(double);
 }
 
 void
@@ -89,6 +97,7 @@ lanes_init(struct lanes *l, void *memory, uint32_t n, uint32_t phases, uint32_t 
 	l->start_ms = at + 3 * (size_t)n;
 	for (uint32_t s = 0; s < LANES_SUMS; s++)
 		l->snap[s] = at + (4 + (size_t)s) * n;
+	l->before = at + (4 + (size_t)LANES_SUMS) * n;
 	for (uint32_t i = 0; i < n; i++)
 		l->p[i] = 1;
 	lanes_use(l, LANES_BEST);
@@ -117,6 +126,39 @@ begin_block(struct lanes *l, int64_t time_ms)
 		memcpy(l->own_block, l->own, l->n * sizeof(double));
 }
 
+/* Rows of one block. */
+static uint32_t
+run_block(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows, double weight,
+          double threshold, double *statistic)
+{
+	size_t bytes = l->n * sizeof(double);
+
+	if (l->bounded && !in->phase && rows > 1) {
+		memcpy(l->before, l->r, bytes);
+		memcpy(l->before + l->n, l->p, bytes);
+		if (l->kernel->run_calm(l, in, from, rows, weight, threshold, statistic))
+			return rows;
+		memcpy(l->r, l->before, bytes);
+		memcpy(l->p, l->before + l->n, bytes);
+	}
+	return l->kernel->run(l, in, from, rows, weight, threshold, statistic);
+}
+
+static void
+add_sums(struct lanes *l, const double (*add)[LANES_SUMS], uint32_t rows)
+{
+	double a = l->sum[0], b = l->sum[1], c = l->sum[2];
+
+	for (uint32_t row = 0; row < rows; row++) {
+		a += add[row][0];
+		b += add[row][1];
+		c += add[row][2];
+	}
+	l->sum[0] = a;
+	l->sum[1] = b;
+	l->sum[2] = c;
+}
+
 /* Rows [from, n) with S = weight * sum, until S >= threshold. */
 static uint32_t
 run(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t n, double weight,
@@ -129,10 +171,9 @@ run(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t n, dou
 			begin_block(l, in->time_ms ? in->time_ms[from] : 0);
 		if (rows > n - from)
 			rows = n - from;
-		done = l->kernel->run(l, in, from, rows, weight, threshold, statistic + from);
-		for (uint32_t row = from; in->add && row < from + done; row++)
-			for (uint32_t s = 0; s < LANES_SUMS; s++)
-				l->sum[s] += in->add[row][s];
+		done = run_block(l, in, from, rows, weight, threshold, statistic + from);
+		if (in->add)
+			add_sums(l, in->add + from, done);
 		from += done;
 		l->records += done;
 		l->block_n += done;

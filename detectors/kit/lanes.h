@@ -22,6 +22,7 @@
 struct codec;
 
 enum { LANES_BLOCK = 16, LANES_SUMS = 3 };
+#define LANES_FACTOR_MAX 1e18
 
 /* Running sums of the stream, whose difference since a lane's start tells the effect.
  * What they hold is the detector's choice (numeric: rank of x, rank of |x - m|, x). */
@@ -41,6 +42,10 @@ struct lanes {
 	uint32_t block_n;    /* records in the present block, < LANES_BLOCK; 0 = it has not begun */
 	uint32_t real;       /* lanes that are not padding */
 	double weight;       /* 1 / real */
+	/* The caller's word, after lanes_init(), that no factor exceeds LANES_FACTOR_MAX: no P of a block can
+	 * reach the clamp, so blocks of records are computed without (the same bits, in half the time). */
+	bool bounded;
+	double *before;      /* [2 n] R and P as they were before a block */
 	/* NULL, or [n] a running sum of each lane's own: the caller adds to it between records. It
 	 * takes the place of sum[0] (categories: how often the lane's cell was hit). */
 	double *own, *own_block;

@@ -1,7 +1,8 @@
-/* lanes_kernel.h -- the two loops of lanes.c for one vector width; included once per width with
+/* lanes_kernel.h -- the loops of lanes.c for one vector width; included once per width with
  *   LANES_NAME(x)  name of x in this width
  *   LANES_TARGET   attribute that allows the instructions
  *   LANES_WIDTH    doubles of a vector: 2, 4 or 8
+ *   LANES_TOGETHER lanes whose R and P fit into registers, a multiple of 8
  * Only +, *, comparison and selection: every width gives the same bits. */
 
 typedef double LANES_NAME(vec) __attribute__((vector_size(8 * LANES_WIDTH), may_alias));
@@ -57,66 +58,84 @@ LANES_NAME(run)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uin
 	return rows;
 }
 
-#if LANES_WIDTH == 8
-/* The same for a number of lanes that is known when compiling: R and P stay in registers. */
-LANES_TARGET static inline __attribute__((always_inline)) uint32_t
-LANES_NAME(run_some)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
-                     double weight, double threshold, double *statistic, const uint32_t n)
+/* Rows [0, rows) of one block for lanes [first, first + n), n known when compiling: R and P stay in
+ * registers and are not clamped. Adds the R of each row to sum[row]. */
+LANES_TARGET static inline __attribute__((always_inline)) void
+LANES_NAME(part)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
+                 uint32_t first, double (*sum)[8], const uint32_t n)
 {
-	const LANES_NAME(vec) top = (LANES_NAME(vec)){ 0 } + LANES_TOP;
-	LANES_NAME(vec) r[5], p[5];
-	uint32_t row = 0;
+	enum { PARTS = 8 / LANES_WIDTH };
+	LANES_NAME(vec) r[LANES_TOGETHER / LANES_WIDTH], p[LANES_TOGETHER / LANES_WIDTH];
+	const double *factor = in->factor + (size_t)from * in->stride + first;
 
 #pragma GCC unroll 5
-	for (uint32_t k = 0; k < n / 8; k++) {
-		r[k] = LANES_AT(l->r, 8 * k);
-		p[k] = LANES_AT(l->p, 8 * k);
+	for (uint32_t k = 0; k < n / LANES_WIDTH; k++) {
+		r[k] = LANES_AT(l->r, first + k * LANES_WIDTH);
+		p[k] = LANES_AT(l->p, first + k * LANES_WIDTH);
 	}
-	while (row < rows) {
-		uint32_t at = from + row;
-		const double *factor = in->factor + (size_t)at * in->stride;
-		double g = in->gain ? in->gain[at] : 1;
-		LANES_NAME(vec) sum = { 0 };
-		double s[8];
+	for (uint32_t row = 0; row < rows; row++, factor += in->stride) {
+		double g = in->gain ? in->gain[from + row] : 1;
+		LANES_NAME(vec) s[PARTS];
 
+#pragma GCC unroll 4
+		for (uint32_t j = 0; j < PARTS; j++)
+			s[j] = LANES_AT(sum[row], j * LANES_WIDTH);
 #pragma GCC unroll 5
-		for (uint32_t k = 0; k < n / 8; k++) {
-			LANES_NAME(vec) f = *(const LANES_NAME(loose) *)(factor + 8 * k);
-			LANES_NAME(vec) x = (r[k] + g) * f;
-			LANES_NAME(vec) q = p[k] * f;
+		for (uint32_t k = 0; k < n / LANES_WIDTH; k++) {
+			LANES_NAME(vec) f = *(const LANES_NAME(loose) *)(factor + k * LANES_WIDTH);
 
-			r[k] = LANES_PICK(x < top, x, top);
-			p[k] = LANES_PICK(q < top, q, top);
-			sum += r[k];
+			r[k] = (r[k] + g) * f;
+			p[k] *= f;
+			s[k % PARTS] += r[k];
 		}
-		memcpy(s, &sum, sizeof(s));
-		statistic[row] = (s[0] + s[4]) + (s[2] + s[6]);
-		statistic[row] += (s[1] + s[5]) + (s[3] + s[7]);
-		statistic[row] *= weight;
-		if (statistic[row++] >= threshold)
-			break;
+#pragma GCC unroll 4
+		for (uint32_t j = 0; j < PARTS; j++)
+			LANES_AT(sum[row], j * LANES_WIDTH) = s[j];
 	}
 #pragma GCC unroll 5
-	for (uint32_t k = 0; k < n / 8; k++) {
-		LANES_AT(l->r, 8 * k) = r[k];
-		LANES_AT(l->p, 8 * k) = p[k];
+	for (uint32_t k = 0; k < n / LANES_WIDTH; k++) {
+		LANES_AT(l->r, first + k * LANES_WIDTH) = r[k];
+		LANES_AT(l->p, first + k * LANES_WIDTH) = p[k];
 	}
-	return row;
 }
 
-LANES_TARGET static uint32_t
-LANES_NAME(run_known)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
-                      double weight, double threshold, double *statistic)
+/* Without clamps and crossings, which is nearly always: false when a row might have needed one or the
+ * other; R and P must then be put back. The sum of R shows it: no R is larger. */
+LANES_TARGET static bool
+LANES_NAME(run_calm)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uint32_t rows,
+                     double weight, double threshold, double *statistic)
 {
-	if (l->n == 40 && !in->phase)
-		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 40);
-	if (l->n == 24 && !in->phase)
-		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 24);
-	if (l->n == 8 && !in->phase)
-		return LANES_NAME(run_some)(l, in, from, rows, weight, threshold, statistic, 8);
-	return LANES_NAME(run)(l, in, from, rows, weight, threshold, statistic);
-}
+	_Alignas(64) double sum[LANES_BLOCK][8];
+	uint32_t first = 0, rest = l->n % LANES_TOGETHER;
+	double most = LANES_CALM * weight < threshold ? LANES_CALM * weight : threshold;
+	bool calm = true;
+
+	memset(sum, 0, rows * sizeof(sum[0]));
+	for (; first + LANES_TOGETHER <= l->n; first += LANES_TOGETHER)
+		LANES_NAME(part)(l, in, from, rows, first, sum, LANES_TOGETHER);
+#if LANES_WIDTH == 8
+	if (rest == 8)
+		LANES_NAME(part)(l, in, from, rows, first, sum, 8);
+	else if (rest == 16)
+		LANES_NAME(part)(l, in, from, rows, first, sum, 16);
+	else if (rest == 24)
+		LANES_NAME(part)(l, in, from, rows, first, sum, 24);
+	else if (rest == 32)
+		LANES_NAME(part)(l, in, from, rows, first, sum, 32);
+#else
+	if (rest == 8)
+		LANES_NAME(part)(l, in, from, rows, first, sum, 8);
 #endif
+	for (uint32_t row = 0; row < rows; row++) {
+		const double *s = sum[row];
+		double total = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+
+		total *= weight;
+		statistic[row] = total;
+		calm &= total < most;
+	}
+	return calm;
+}
 
 /* End of a block: G <- max(G, 1) P; where G was below 1 the lane starts at the block's start. */
 LANES_TARGET static void
@@ -148,4 +167,5 @@ LANES_NAME(fold)(struct lanes *l)
 #undef LANES_AT
 #undef LANES_NAME
 #undef LANES_TARGET
+#undef LANES_TOGETHER
 #undef LANES_WIDTH

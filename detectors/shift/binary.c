@@ -128,6 +128,7 @@ binary_create(void **out, const void *options, const struct reference *ref, uint
 	memcpy(self->factor, factor, sizeof factor);
 	learn(self, ref);
 	lanes_init(&self->lanes, lanes, lane_count(&self->options), 1, self->options.ratios.n);
+	self->lanes.bounded = true; /* at most the largest ratio */
 	*out = self;
 	return 0;
 }

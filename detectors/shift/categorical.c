@@ -159,6 +159,7 @@ categorical_create(void **out, const void *options, const struct reference *ref,
 	learn(self, ref);
 	real = self->cells * self->options.ratios.n;
 	lanes_init(&self->lanes, memory[0], (real + 7) / 8 * 8, 1, real);
+	self->lanes.bounded = true; /* at most the largest ratio */
 	lanes_own_init(&self->lanes, memory[1]);
 	*out = self;
 	return 0;

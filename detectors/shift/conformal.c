@@ -125,6 +125,7 @@ conformal_create(void **out, const void *options, const struct reference *ref, u
 	learn(self, ref, scratch);
 	jumper_reset(&self->jumper);
 	lanes_init(&self->lanes, lanes, BETS_LANES, 1, BETS_REAL);
+	self->lanes.bounded = true; /* densities of 1024 cells, and the jumper's 3/2 */
 	free(scratch);
 	*out = self;
 	return 0;

@@ -99,6 +99,7 @@ sr_bernoulli_create(void **out, const void *options, const struct reference *ref
 	self = known_null_create(sizeof *self, "sr-bernoulli", fill, list.n, phases, factor, 2);
 	if (!self)
 		return diag_set(d, ERR_IO, "sr-bernoulli: out of memory");
+	self->base.lanes.bounded = p0 > 1 / LANES_FACTOR_MAX && 1 - p0 > 1 / LANES_FACTOR_MAX;
 	self->p0 = p0;
 	self->up = up;
 	for (uint32_t k = 0; k < list.n; k++) {

@@ -112,6 +112,7 @@ tolerant_create(void **out, const void *options, const struct reference *ref, ui
 		return err;
 	}
 	lanes_init(&t->lanes, lanes, TOLERANT_LANES, phases, TOLERANT_LANES);
+	t->lanes.bounded = true; /* densities up to 4, odds up to 3 */
 	*out = t;
 	return 0;
 }

@@ -109,6 +109,7 @@ share_create(void **out, const void *options, const struct reference *ref, uint3
 		return err;
 	}
 	lanes_init(&t->lanes, place[1], t->cells.lanes, phases, t->cells.bets * t->cells.cells);
+	t->lanes.bounded = true; /* odds, with both shares kept away from 0 and 1 */
 	if (ref->code)
 		lanes_own_init(&t->lanes, place[2]);
 	*out = t;
