@@ -6,16 +6,9 @@
 #include <string.h>
 
 #include "detectors/kit/reference.h"
+#include "detectors/kit/sort.h"
 
 #define TWO_ROOT_PI 3.5449077018110318 /* d / (mean rank - 1/2) of a small normal shift */
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Mid-ranks from counts: everything below, and half of the own cell. */
 static void
@@ -51,7 +44,7 @@ build_numeric(struct cells *c, const struct reference *ref, double *scratch)
 	double sum = 0, squares = 0;
 
 	memcpy(scratch, ref->value, ref->n * sizeof *scratch);
-	qsort(scratch, ref->n, sizeof *scratch, ascending);
+	sort_doubles(scratch, ref->n);
 	c->low = scratch[0];
 	c->high = scratch[ref->n - 1];
 	c->median = scratch[(ref->n + 1) / 2 - 1];
@@ -69,7 +62,7 @@ build_numeric(struct cells *c, const struct reference *ref, double *scratch)
 	c->mean = c->median + sum / ref->n;
 	c->sd = ref->n > 1 ? sqrt(fmax(0, squares - sum * sum / ref->n) / (ref->n - 1)) : 0;
 	mid_ranks(c->mid, c->count, c->n, ref->n);
-	qsort(scratch, ref->n, sizeof *scratch, ascending);
+	sort_doubles(scratch, ref->n);
 	c->spread_edges = edges_fill(c->spread_edge, CELLS_BINS, scratch, ref->n);
 	for (uint32_t i = 0; i < ref->n; i++)
 		spread_count[edges_bin(c->spread_edge, c->spread_edges, scratch[i])]++;

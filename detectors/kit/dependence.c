@@ -15,39 +15,24 @@
 #include <stdlib.h>
 
 #include "detectors/kit/reference.h"
+#include "detectors/kit/sort.h"
 
 enum { VALUES_MIN = 100, BLOCKS_MIN = 8 };
 
-struct ranked {
-	double value;
-	uint32_t index;
-};
-
-static int
-compare(const void *a, const void *b)
-{
-	const struct ranked *x = a, *y = b;
-
-	return (x->value > y->value) - (x->value < y->value);
-}
-
 /* rank[i] = scaled mid-rank of value[i]. False when all values are equal. */
 static bool
-scaled_ranks(double *rank, const double *value, uint32_t n, struct ranked *scratch)
+scaled_ranks(double *rank, const double *value, uint32_t n, const uint32_t *order)
 {
 	double squares = 0.0, middle = (n + 1.0) / 2.0, scale;
 
-	for (uint32_t i = 0; i < n; i++)
-		scratch[i] = (struct ranked){ value[i], i };
-	qsort(scratch, n, sizeof *scratch, compare);
 	for (uint32_t from = 0, to; from < n; from = to) {
 		double mid;
 
-		for (to = from + 1; to < n && !(scratch[to].value > scratch[from].value);)
+		for (to = from + 1; to < n && !(value[order[to]] > value[order[from]]);)
 			to++;
 		mid = (from + to + 1.0) / 2.0 - middle;
 		for (uint32_t i = from; i < to; i++)
-			rank[scratch[i].index] = mid;
+			rank[order[i]] = mid;
 		squares += mid * mid * (to - from);
 	}
 	if (!(squares > 0.0))
@@ -107,13 +92,13 @@ uint32_t
 dependence_step(const double *value, uint32_t n, bool *dependent)
 {
 	double *rank = malloc((n + (size_t)1) * sizeof *rank);
-	struct ranked *scratch = malloc((n + (size_t)1) * sizeof *scratch);
+	uint32_t *order = malloc((n + (size_t)1) * sizeof *order);
 	uint32_t step = 1;
 
 	*dependent = true;
-	if (!rank || !scratch || n < 2)
+	if (!rank || !order || n < 2 || !sort_indices(value, n, order))
 		goto out;
-	if (!scaled_ranks(rank, value, n, scratch)) {
+	if (!scaled_ranks(rank, value, n, order)) {
 		*dependent = false;
 		goto out;
 	}
@@ -127,7 +112,7 @@ dependence_step(const double *value, uint32_t n, bool *dependent)
 		}
 out:
 	free(rank);
-	free(scratch);
+	free(order);
 	return step;
 }
 

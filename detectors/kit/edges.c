@@ -6,8 +6,6 @@
 #include "detectors/kit/edges.h"
 
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
 uint32_t
 edges_fill(double *edge, uint32_t bins, const double *sorted, uint32_t n)
@@ -32,21 +30,4 @@ edges_fill(double *edge, uint32_t bins, const double *sorted, uint32_t n)
 		edge[count++] = value;
 	}
 	return count;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-	double x, y;
-
-	memcpy(&x, a, sizeof x);
-	memcpy(&y, b, sizeof y);
-	return (x > y) - (x < y);
-}
-
-void
-edges_sort(double *value, uint32_t n)
-{
-	if (n > 1)
-		qsort(value, n, sizeof *value, compare);
 }

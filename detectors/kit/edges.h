@@ -13,9 +13,6 @@
  * an atom and gets the largest double below it as one more edge. */
 uint32_t edges_fill(double *edge, uint32_t bins, const double *sorted, uint32_t n);
 
-/* Ascending order; finite values. */
-void edges_sort(double *value, uint32_t n);
-
 /* Bin of x: how many edges lie strictly below x (0..n). Branch-free. */
 static inline uint32_t
 edges_bin(const double *edge, uint32_t n, double x)

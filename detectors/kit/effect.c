@@ -6,6 +6,7 @@
 
 #include "detectors/detector.h"
 #include "detectors/kit/carve.h"
+#include "detectors/kit/sort.h"
 
 static const double two_sqrt_pi = 3.54490770181103205460;
 static const double normal_975 = 1.95996398454005423552;
@@ -43,7 +44,7 @@ effect_init(struct effect_ranks *e, const double *edge, uint32_t edges, double *
 	mid_ranks(e->mid, edge, edges, sorted, n);
 	for (uint32_t i = 0; i < n; i++)
 		sorted[i] = fmin(fabs(sorted[i] - e->median), DBL_MAX);
-	edges_sort(sorted, n);
+	sort_doubles(sorted, n);
 	e->spread_edges = n ? edges_fill(e->spread_edge, EFFECT_SPREAD_BINS, sorted, n) : 0;
 	mid_ranks(e->spread_mid, e->spread_edge, e->spread_edges, sorted, n);
 }

@@ -22,6 +22,7 @@
 #include "detectors/kit/ranks.h"
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
+#include "detectors/kit/sort.h"
 #include "detectors/registry.h"
 
 enum { FORM_SR, FORM_VILLE };
@@ -122,7 +123,7 @@ learn(struct e1 *self, const struct reference *ref)
 		return ERR_IO;
 	for (uint32_t i = 0; i < odd; i++)
 		scratch[i] = ref->value[2 * (size_t)i];
-	edges_sort(scratch, odd);
+	sort_doubles(scratch, odd);
 	bins_init(&self->bins, self->o.bins, scratch, odd);
 	for (uint32_t i = 1; i < n; i += 2)
 		bins_add(&self->bins, bins_find(&self->bins, ref->value[i]), 1);

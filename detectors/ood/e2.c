@@ -15,6 +15,7 @@
 #include "detectors/kit/known_null.h"
 #include "detectors/kit/plain.h"
 #include "detectors/kit/reference.h"
+#include "detectors/kit/sort.h"
 #include "detectors/kit/special.h"
 #include "detectors/registry.h"
 
@@ -134,7 +135,7 @@ e2_create(void **out, const void *options, const struct reference *ref, uint32_t
 		sorted[i] = ref->value[i];
 		self->mean += (plain_cut(ref->value[i]) - self->mean) / (i + 1.0);
 	}
-	edges_sort(sorted, ref->n);
+	sort_doubles(sorted, ref->n);
 	place_bets(self, sorted, ref->n);
 	free(sorted);
 	*out = self;

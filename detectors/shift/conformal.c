@@ -26,6 +26,7 @@
 #include "detectors/kit/lanes.h"
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
+#include "detectors/kit/sort.h"
 #include "detectors/registry.h"
 
 struct conformal_options {
@@ -87,14 +88,14 @@ learn(struct conformal *self, const struct reference *ref, double *scratch)
 
 	for (uint32_t i = 0; i < odd; i++)
 		scratch[i] = ref->value[2 * i];
-	edges_sort(scratch, odd);
+	sort_doubles(scratch, odd);
 	bins_init(&self->bins, self->options.bins, scratch, odd);
 	for (uint32_t i = 1; i < n; i += 2)
 		bins_add(&self->bins, bins_find(&self->bins, ref->value[i]), 1);
 	self->reference_total = self->bins.total;
 	if (n)
 		memcpy(scratch, ref->value, n * sizeof *scratch);
-	edges_sort(scratch, n);
+	sort_doubles(scratch, n);
 	effect_init(&self->ranks, self->bins.edge, self->bins.edges, scratch, n);
 }
 

@@ -22,6 +22,7 @@
 #include "detectors/kit/rank_change.h"
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
+#include "detectors/kit/sort.h"
 #include "detectors/registry.h"
 
 static const char name[] = "mondrian";
@@ -107,7 +108,7 @@ learn(struct keyed *self, uint32_t bins, const struct reference *ref, uint32_t k
 	for (uint32_t i = 0; i < ref->n; i++)
 		if ((ref->key ? ref->key[i] : 0) == key && n++ % 2 == 0)
 			scratch[odd++] = ref->value[i];
-	edges_sort(scratch, odd);
+	sort_doubles(scratch, odd);
 	bins_init(b, bins, scratch, odd);
 	n = 0;
 	for (uint32_t i = 0; i < ref->n; i++)

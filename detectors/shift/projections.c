@@ -19,6 +19,7 @@
 #include "detectors/kit/rank_change.h"
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
+#include "detectors/kit/sort.h"
 #include "detectors/registry.h"
 
 static const char name[] = "projections";
@@ -182,7 +183,7 @@ learn(struct projections *self, const struct reference *ref, double *scratch)
 			standard(self, ref->value + (size_t)row * self->width);
 			scratch[row % 2 == 0 ? row / 2 : odd + row / 2] = project(self, j);
 		}
-		edges_sort(scratch, odd);
+		sort_doubles(scratch, odd);
 		bins_init(b, self->o.bins, scratch, odd);
 		for (uint32_t i = odd; i < n; i++)
 			bins_add(b, bins_find(b, scratch[i]), 1);

@@ -18,6 +18,7 @@
 #include "config/diag.h"
 #include "detectors/kit/edges.h"
 #include "detectors/kit/reference.h"
+#include "detectors/kit/sort.h"
 #include "detectors/kit/special.h"
 #include "detectors/kit/wander.h"
 
@@ -112,7 +113,7 @@ clip(struct work *w)
 	double low, high;
 
 	memcpy(w->sorted, w->z, n * sizeof(double));
-	edges_sort(w->sorted, n);
+	sort_doubles(w->sorted, n);
 	low = w->sorted[h];
 	high = w->sorted[n - 1 - h];
 	for (uint32_t i = 0; i < n; i++)
@@ -155,7 +156,7 @@ sort_by_key(struct work *w)
 		w->first[k] = w->first[k - 1];
 	w->first[0] = 0;
 	for (uint32_t k = 0; k < ref->keys; k++)
-		edges_sort(w->sorted + w->first[k], w->first[k + 1] - w->first[k]);
+		sort_doubles(w->sorted + w->first[k], w->first[k + 1] - w->first[k]);
 }
 
 /* Edges, counts and bins of the present variable of every key. `edge` and `bin` are the places. */

@@ -5,15 +5,8 @@
 #include <string.h>
 
 #include "config/limits.h"
+#include "detectors/kit/sort.h"
 #include "monitor/stream/model.h"
-
-static int
-ascending(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
 
 static const double level[5] = { 0.05, 0.25, 0.5, 0.75, 0.95 };
 
@@ -27,7 +20,7 @@ quantiles_of_warm(const struct stream *s, double q[5])
 	if (!n)
 		return;
 	memcpy(sorted, s->warm + s->warm_window, n * sizeof *sorted);
-	qsort(sorted, n, sizeof *sorted, ascending);
+	sort_doubles(sorted, n);
 	for (int i = 0; i < 5; i++) {
 		uint32_t at = (uint32_t)ceil(level[i] * n);
 
