@@ -43,7 +43,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-docs test-page test-vectors test-truth test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
+.PHONY: all tools test test-asan test-docs test-page test-vectors test-truth test-alerts test-explained test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -69,7 +69,7 @@ $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/flo
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
-	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-crash)
+	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-explained test-crash)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -93,6 +93,8 @@ test-truth: $B/driftd  ## replays of tests/data against the figures in its truth
 	python3 tests/tools/check_truth.py $B/driftd tests/data
 test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
+test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first
+	python3 tests/tools/check_explained.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks
 	@sh tests/demo/demo.sh $B
 KILLS ?= 100

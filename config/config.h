@@ -82,6 +82,7 @@ struct model_config {
 	int64_t labels_wait_ms;          /* 60 d */
 	int64_t labels_lateness_ms;      /* 365 d */
 	uint32_t labels_capacity;        /* 4 000 000 */
+	uint32_t labels_explain;         /* features that explanations look at: 64 */
 	enum revision revision;
 	struct window_config windows;
 	int line;                        /* of the model's first key */

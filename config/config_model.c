@@ -74,6 +74,9 @@ static const struct config_key label_keys[] = {
 	                        "How long after `wait` a prediction is still kept for a late label.")),
 	CONFIG_KEY(OPT_U32(M, labels_capacity, "capacity", "4000000", 16, 200000000,
 	                   "Predictions that wait for a label at most; the oldest leave first.")),
+	CONFIG_KEY(OPT_U32(M, labels_explain, "explain", "64", 0, LIMIT_EXPLAINED,
+	                   "Features in which an alert says where misses and errors concentrate; a waiting "
+	                   "prediction keeps a byte for each, 0 for none.")),
 	CONFIG_KEY(OPTION_ROW(M, revision, "revision", OPTION_ENUM, enum revision, "first", 0, 0,
 	                      revisions, "Which of two labels for one prediction the statistics "
 	                      "show; detectors always see the first.")),

@@ -41,6 +41,8 @@ enum {
 	LIMIT_REFERENCE_MAX = 10000000,
 	/* Warm-up of evidence detectors, in usable values. */
 	LIMIT_WARMUP = 1000,
+	/* Features whose cell each waiting prediction may keep, a byte each. */
+	LIMIT_EXPLAINED = 1000,
 	/* Partitions of all topics together; each has a queue and a look-ahead. */
 	LIMIT_PARTITIONS = 4096,
 };

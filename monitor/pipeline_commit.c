@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/diag.h"
 #include "monitor/alert/alert.h"
+#include "monitor/alert/explanation.h"
 #include "monitor/clock.h"
 #include "monitor/log.h"
 #include "monitor/pipeline_inside.h"
@@ -76,7 +77,8 @@ put_statistics(struct pipeline *p)
 static int
 put_news(struct pipeline *p, const struct news *n)
 {
-	static const char *const event[] = { "open", "updated", "resolved", "acknowledged" };
+	static const char *const event[] = { "open", "updated", "resolved", "acknowledged",
+		                             "explained" };
 	struct stream *s = n->stream;
 	char promise[160], dependence[80];
 	struct alert_row row = {
@@ -104,7 +106,7 @@ put_news(struct pipeline *p, const struct news *n)
 	};
 	int err;
 
-	if (n->kind == NEWS_OVER || n->kind == NEWS_ACKNOWLEDGED) { /* the alert keeps how big it was */
+	if (n->kind != NEWS_OPEN && n->kind != NEWS_WORSE) { /* the alert keeps how big it was */
 		row.severity = NULL;
 		row.effect = row.effect_low = row.effect_high = (double)NAN;
 		row.old_value = row.new_value = (double)NAN;
@@ -126,6 +128,14 @@ put_news(struct pipeline *p, const struct news *n)
 	if (!err)
 		err = store_put_alert_event(p->store, n->alert_id, n->event, event[n->kind], n->at_ms,
 		                            n->statistic, n->effect.size, n->text);
+	for (uint32_t i = 0; n->findings && i < n->findings->n && !err; i++) {
+		struct explanation_row place;
+
+		explanation_row(n->findings, i, &place);
+		err = store_put_explanation(p->store, n->alert_id, i + 1, &place);
+	}
+	if (!err && n->findings)
+		err = store_cut_explanation(p->store, n->alert_id, n->findings->n);
 	if (!err && n->deliver)
 		err = store_put_outbox(p->store, n->alert_id, event[n->kind], n->text);
 	return err;

@@ -110,6 +110,12 @@ static const char tables_alerts[] =
 	"CREATE TABLE alert_events(alert_id TEXT NOT NULL, sequence INTEGER NOT NULL,"
 	" event TEXT NOT NULL, at_ms INTEGER, statistic REAL, effect REAL, text TEXT,"
 	" PRIMARY KEY(alert_id, sequence)" STRICT_KEYED
+	"CREATE TABLE explanations(alert_id TEXT NOT NULL, rank INTEGER NOT NULL, phase TEXT NOT NULL,"
+	" stream_id INTEGER NOT NULL, field TEXT NOT NULL, place TEXT NOT NULL, above REAL, up_to REAL,"
+	" n INTEGER NOT NULL, hits INTEGER NOT NULL, rate REAL, rate_low REAL, rate_high REAL,"
+	" outside_rate REAL, old_rate REAL, lift REAL, hits_share REAL, records_share REAL,"
+	" p_value REAL, records INTEGER NOT NULL, searched INTEGER NOT NULL,"
+	" PRIMARY KEY(alert_id, rank)" STRICT_KEYED
 	"CREATE TABLE outbox(outbox_id INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL,"
 	" event TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending',"
 	" attempts INTEGER NOT NULL DEFAULT 0, next_wall_ms INTEGER, done_wall_ms INTEGER,"

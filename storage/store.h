@@ -121,7 +121,7 @@ int store_each_counter(struct store *s,
 /* Table `chunks` (owner, id, part, chunk): a chunk is of fixed size and only the last one, while it fills, is
  * put again (replaced), so that what the table ends with does not depend on when commits happened. Owners in
  * use: "ref" (id = stream, part = 2 generation + warm-up), "windows", "journal", "journal-probs",
- * "outcomes", "orphans" (id = model, part = block). */
+ * "journal-bins", "outcomes", "orphans" (id = model, part = block). */
 int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
                     const void *blob, size_t length);
 /* Visits the chunks of (owner, id) in order of (part, chunk); bytes are valid during the call. */
@@ -251,6 +251,22 @@ int store_insert_alert(struct store *s, const struct alert_row *row); /* same id
 int store_update_alert(struct store *s, const struct alert_row *row);
 int store_put_alert_event(struct store *s, const char *alert_id, uint32_t sequence, const char *event,
                           int64_t at_ms, double statistic, double effect, const char *text);
+/* Where the misses or errors of an alert concentrate: one place a row, the rank from 1. */
+struct explanation_row {
+	const char *phase;         /* "descriptive", "after the alert" */
+	uint32_t stream_id;        /* of the feature or output that is split */
+	const char *field, *place; /* its name; the range or category in words */
+	double above, up_to;       /* above < value <= up_to; NaN: none */
+	uint64_t n, hits;          /* outcomes in the place; misses or errors among them */
+	double rate, rate_low, rate_high, outside_rate, old_rate, lift, hits_share, records_share;
+	double p_value;            /* exact (Fisher), times searched */
+	uint64_t records;          /* outcomes looked at */
+	uint32_t searched;         /* places looked at: the limits are at level 1 - .05 / searched */
+};
+int store_put_explanation(struct store *s, const char *alert_id, uint32_t rank,
+                          const struct explanation_row *row);
+/* Drops places with a rank above `rank`: an earlier explanation had more. */
+int store_cut_explanation(struct store *s, const char *alert_id, uint32_t rank);
 int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body);
 
 /* -- rejected, runs, commands ------------------------------------------------------------------------ */

@@ -104,6 +104,34 @@ int store_put_alert_event(struct store *s, const char *alert_id, uint32_t sequen
 	                 " effect, text) VALUES(?, ?, ?, ?, ?, ?, ?)", value, COUNT(value));
 }
 
+int store_put_explanation(struct store *s, const char *alert_id, uint32_t rank,
+                          const struct explanation_row *row)
+{
+	const struct value value[] = {
+		value_text(alert_id), value_int(rank), value_text(row->phase), value_int(row->stream_id),
+		value_text(row->field), value_text(row->place), value_real(row->above), value_real(row->up_to),
+		value_count(row->n), value_count(row->hits), value_real(row->rate), value_real(row->rate_low),
+		value_real(row->rate_high), value_real(row->outside_rate), value_real(row->old_rate),
+		value_real(row->lift), value_real(row->hits_share), value_real(row->records_share),
+		value_real(row->p_value),		value_count(row->records), value_int(row->searched),
+	};
+
+	return store_run(s, SLOT_EXPLANATION_PUT,
+	                 "INSERT OR REPLACE INTO explanations(alert_id, rank, phase, stream_id, field, place,"
+	                 " above, up_to, n, hits, rate, rate_low, rate_high, outside_rate, old_rate, lift,"
+	                 " hits_share, records_share, p_value, records, searched)"
+	                 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value,
+	                 COUNT(value));
+}
+
+int store_cut_explanation(struct store *s, const char *alert_id, uint32_t rank)
+{
+	const struct value value[] = { value_text(alert_id), value_int(rank) };
+
+	return store_run(s, SLOT_EXPLANATION_CUT,
+	                 "DELETE FROM explanations WHERE alert_id = ? AND rank > ?", value, COUNT(value));
+}
+
 int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body)
 {
 	const struct value value[] = { value_text(alert_id), value_text(event), value_text(body) };

@@ -146,6 +146,12 @@ static const struct view views[] = {
 	  " LEFT JOIN coverage_now a ON a.model = c.model AND a.version = c.version"
 	  " AND a.segment = '' WHERE c.segment <> '' ORDER BY c.coverage_high, c.model, c.version,"
 	  " c.segment" },
+	{ "coverage_explained",
+	  "SELECT " STREAM "a.alert_id, a.state, " ISO("a.opened_ms") " AS opened, e.phase, e.rank, e.field,"
+	  " e.place, e.n, e.hits, e.rate, e.rate_low, e.rate_high, e.outside_rate, e.old_rate, e.lift,"
+	  " e.hits_share, e.records_share, e.p_value, e.records, e.searched FROM explanations e"
+	  " JOIN alerts a ON a.alert_id = e.alert_id JOIN streams s ON s.stream_id = a.stream_id"
+	  " JOIN models m ON m.model_id = s.model_id ORDER BY a.opened_ms DESC, a.alert_id, e.rank" },
 	{ "performance_now", PERFORMANCE("r.from_ms", " AND x.window_ms >= r.from_ms", RECENT) },
 	{ "performance_total",
 	  PERFORMANCE("min(l.window_ms)", "", " WHERE l.width_ms >= 86400000") },

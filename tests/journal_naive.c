@@ -6,7 +6,7 @@
 #include "tests/journal_world.h"
 #include "tests/tests.h"
 
-enum { PROBS = 3, KEEP_MS = 20000, SILENCE_MS = 100000 };
+enum { PROBS = 3, BINS_MAX = 11, KEEP_MS = 20000, SILENCE_MS = 100000 };
 
 struct random {
 	uint64_t seed, n;
@@ -23,6 +23,7 @@ below(struct random *r, uint64_t limit)
 struct naive {
 	struct journal_row *rows; /* every row ever appended */
 	double (*probs)[PROBS];
+	uint8_t (*bins)[BINS_MAX];
 	uint64_t first, end, block, capacity;
 	struct journal_counts counts;
 	struct orphan *orphans;   /* every orphan ever added */
@@ -38,9 +39,10 @@ naive_begin(struct naive *n, uint32_t capacity, uint64_t calls)
 		n->block *= 2;
 	n->rows = calloc(calls, sizeof *n->rows);
 	n->probs = calloc(calls, sizeof *n->probs);
+	n->bins = calloc(calls, sizeof *n->bins);
 	n->orphans = calloc(calls, sizeof *n->orphans);
 	n->held = calloc(calls, sizeof *n->held);
-	assert_true(n->rows && n->probs && n->orphans && n->held);
+	assert_true(n->rows && n->probs && n->bins && n->orphans && n->held);
 }
 
 static void
@@ -48,6 +50,7 @@ naive_end(struct naive *n)
 {
 	free(n->rows);
 	free(n->probs);
+	free(n->bins);
 	free(n->orphans);
 	free(n->held);
 }
@@ -62,7 +65,7 @@ naive_drop(struct naive *n, uint64_t *unlabelled)
 }
 
 static void
-naive_append(struct naive *n, const struct journal_row *row, const double *probs)
+naive_append(struct naive *n, const struct journal_row *row, const double *probs, const uint8_t *bins)
 {
 	if (n->end - n->first == n->capacity)
 		naive_drop(n, &n->counts.evicted);
@@ -71,6 +74,7 @@ naive_append(struct naive *n, const struct journal_row *row, const double *probs
 		n->rows[n->end].flags |= JOURNAL_PROBS;
 		memcpy(n->probs[n->end], probs, sizeof n->probs[0]);
 	}
+	memcpy(n->bins[n->end], bins, row->bins);
 	n->end++;
 }
 
@@ -150,6 +154,8 @@ compare(const struct naive *n, const struct journal *j, bool rows_too)
 		assert_int_equal(journal_find(j, r->id), i);
 		assert_true((p != NULL) == ((r->flags & JOURNAL_PROBS) != 0));
 		assert_true(p == NULL || !memcmp(p, n->probs[i], sizeof n->probs[0]));
+		assert_true((journal_bins(j, i) != NULL) == (r->bins > 0));
+		assert_true(r->bins == 0 || !memcmp(journal_bins(j, i), n->bins[i], r->bins));
 		e.done += (r->flags & JOURNAL_DONE) != 0;
 	}
 	journal_counts(j, &c);
@@ -182,6 +188,7 @@ static void
 call_append(struct calls *c, struct journal *j, struct naive *n)
 {
 	double probs[PROBS] = { (double)c->n, 0.25, -1.0 }, *p = NULL;
+	uint8_t bins[BINS_MAX] = { (uint8_t)c->n, 1, 2, 255, 4, (uint8_t)(c->n >> 8), 6, 7, 8, 9, 10 };
 	struct journal_row row = { .id = world_mix(below(&c->random, c->ids)), .ts = c->ts,
 		                   .window = (uint32_t)c->n, .klass = UINT16_MAX, .level = 7,
 		                   .group = (uint16_t)below(&c->random, 9), .spare = 5 };
@@ -200,10 +207,12 @@ call_append(struct calls *c, struct journal *j, struct naive *n)
 		row.u.klass.set = c->n;
 		row.u.klass.top = 0.5;
 	}
+	/* features come one after the other: the widest row is seen late */
+	row.bins = (uint16_t)below(&c->random, c->n < 700 ? 2 : c->n < 1500 ? 6 : BINS_MAX + 1);
 	if (journal_find(j, row.id) != UINT64_MAX)
 		return;
-	assert_int_equal(journal_append(j, &row, p), n->end);
-	naive_append(n, &row, p);
+	assert_int_equal(journal_append(j, &row, p, bins), n->end);
+	naive_append(n, &row, p, bins);
 }
 
 static void

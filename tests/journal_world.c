@@ -115,7 +115,7 @@ dump_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 struct dump
 world_dump(struct world *w)
 {
-	static const char *const owners[] = { "journal", "journal-probs", "outcomes", "orphans" };
+	static const char *const owners[] = { "journal", "journal-probs", "journal-bins", "outcomes", "orphans" };
 	struct dump out = { NULL, 0 };
 	struct diag d;
 	uint8_t *state;

@@ -27,7 +27,7 @@ append(struct journal *j, uint64_t id, int64_t ts)
 	struct journal_row row = { .id = id, .ts = ts, .klass = UINT16_MAX, .flags = JOURNAL_INTERVAL,
 		                   .u.interval = { 1.5, 1.0, 2.0 } };
 
-	return journal_append(j, &row, NULL);
+	return journal_append(j, &row, NULL, NULL);
 }
 
 static void
@@ -166,7 +166,7 @@ a_label_keeps_the_predicted_value(void **state)
 
 	(void)state;
 	append(j, 1, 0);
-	journal_append(j, &klass, NULL);
+	journal_append(j, &klass, NULL, NULL);
 	journal_done(j, 0, 3.0, 60, JOURNAL_MISS | JOURNAL_ABOVE);
 	journal_done(j, 1, 4.0, 61, JOURNAL_WRONG);
 	r = journal_get(j, 0);
@@ -192,7 +192,7 @@ a_class_count_never_changes(void **state)
 	append(j, 1, 0);
 	assert_int_equal(journal_set_probs(j, 2), 0);
 	assert_int_equal(journal_set_probs(j, 3), ERR_LIMIT);
-	assert_int_equal(journal_append(j, &row, probs), 1);
+	assert_int_equal(journal_append(j, &row, probs, NULL), 1);
 	assert_null(journal_probs(j, 0));
 	assert_memory_equal(journal_probs(j, 1), probs, sizeof probs);
 	journal_destroy(j);
@@ -385,6 +385,7 @@ damage_is_an_error(void **state)
 		"DELETE FROM chunks WHERE owner = 'outcomes'",
 		"DELETE FROM chunks WHERE owner = 'orphans'",
 		"DELETE FROM chunks WHERE owner = 'journal-probs' AND part = 1",
+		"DELETE FROM chunks WHERE owner = 'journal-bins'",
 		"UPDATE chunks SET part = part + 9 WHERE owner = 'journal'",
 		"UPDATE chunks SET owner = 'journal', part = 9 WHERE owner = 'outcomes'",
 	};
@@ -400,9 +401,9 @@ damage_is_an_error(void **state)
 		world_begin(&w, 20000, 1);
 		journal_set_probs(w.j, 2);
 		for (uint64_t n = 0; n < 3000; n++) {
-			struct journal_row row = { .id = n };
+			struct journal_row row = { .id = n, .bins = n == 100 ? 3 : 0 };
 
-			journal_append(w.j, &row, n == 2500 ? probs : NULL);
+			journal_append(w.j, &row, n == 2500 ? probs : NULL, (const uint8_t *)"abc");
 		}
 		journal_done(w.j, 7, 1, 1, 0);
 		journal_orphan_add(w.j, &o);

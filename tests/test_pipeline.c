@@ -41,9 +41,10 @@ write_record(FILE *f, int i, uint64_t *seed)
 	}
 	if (i % 2) {
 		fprintf(f, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"rent\",\"version\":\"%d\",\"features\":{\"x\":%.6f,"
-		        "\"kind\":\"%c\",\"gap\":%s},\"prediction\":{\"value\":%.4f,\"lower\":%.4f,\"upper\":%.4f,"
+		        "\"kind\":\"%c\",\"gap\":%s,\"turn\":%d},\"prediction\":{\"value\":%.4f,\"lower\":%.4f,\"upper\":%.4f,"
 		        "\"level\":0.9}}\n", history_uniform(seed) < 0.01 ? i / 2 : i, ts, i > 4000, x,
-		        'a' + (int)(history_uniform(seed) * (i > 4500 ? 6 : 4)), history_uniform(seed) < 0.05 ? "null" : "1.5", y,
+		        'a' + (int)(history_uniform(seed) * (i > 4500 ? 6 : 4)),
+		        history_uniform(seed) < 0.05 ? "null" : "1.5", i % 4, y,
 		        y - 1.6, y + 1.6);
 	} else {
 		fprintf(f, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"click\",\"features\":{\"z\":%.5f},\"prediction\":"
@@ -63,7 +64,7 @@ write_label(FILE *f, int i, uint64_t *seed)
 		return;
 	if (of % 2)
 		fprintf(f, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"rent\",\"label\":%.4f}\n", of, ts,
-		        history_normal(seed) * (of > RECORDS * 2 / 3 ? 2.5 : 1));
+		        history_normal(seed) * (of > RECORDS * 2 / 3 ? of % 4 == 1 ? 5 : 1.5 : 1));
 	else
 		fprintf(f, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"click\",\"label\":\"%s\"}\n", of, ts,
 		        history_uniform(seed) < 0.6 ? "yes" : "no");
@@ -97,6 +98,7 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(n > 10);
 	assert_true(history_count(&w, "SELECT count(*) FROM alerts") >= 3);
 	assert_true(history_count(&w, "SELECT count(*) FROM rejected") >= 20);
+	assert_int_equal(history_count(&w, "SELECT count(DISTINCT phase) FROM explanations"), 2);
 	assert_true(history_count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM (SELECT stream_id, count(*) AS n FROM reference_cells"
 	                       " GROUP BY 1) c JOIN (SELECT stream_id, max(window_ms) AS last FROM histograms"

@@ -8,6 +8,8 @@
 #include <xxhash.h>
 
 #include "config/limits.h"
+#include "monitor/alert/explanation.h"
+#include "monitor/label/explain.h"
 #include "monitor/stream/model.h"
 
 /* Records of an episode that must be quiet before it ends. */
@@ -98,6 +100,25 @@ explanation(const struct stream *s)
 	return text;
 }
 
+/* Outcomes: in which features and outputs hits concentrate. Others: in which of their own cells. */
+static void
+explain_news(struct news *n, bool after)
+{
+	const struct stream *s = n->stream;
+
+	if (!s->explain) {
+		n->explanation = explanation(s);
+		return;
+	}
+	n->findings = must_calloc(1, sizeof *n->findings);
+	if (explanation_find(s, after, n->findings)) {
+		n->explanation = explanation_json(n->findings);
+		return;
+	}
+	free(n->findings);
+	n->findings = NULL;
+}
+
 static void
 effect_of_change(const struct test *t, struct effect *e, int64_t *started_ms)
 {
@@ -139,7 +160,9 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 	alert_identity(s, t, n->partition, n->offset,
 	               e->closed_sequence == n->sequence ? t->alarms : 0, n->alert_id);
 	e->closed_sequence = n->sequence;
-	n->explanation = explanation(s);
+	explain_news(n, false);
+	if (s->explain)
+		explain_opened(s->explain);
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
 	memcpy(e->alert_id, n->alert_id, sizeof e->alert_id);
 	e->opened_ms = n->opened_ms;
@@ -180,10 +203,20 @@ later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t wat
 }
 
 void
+alert_explained(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
+                struct outbound *out)
+{
+	explain_news(later_news(s, NEWS_EXPLAINED, rows->sequence[i], rows->watermark_ms[i], effect, out), true);
+}
+
+void
 alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
             struct outbound *out)
 {
-	later_news(s, NEWS_WORSE, rows->sequence[i], rows->watermark_ms[i], effect, out);
+	struct news *n = later_news(s, NEWS_WORSE, rows->sequence[i], rows->watermark_ms[i], effect, out);
+
+	if (s->explain)
+		explain_news(n, true);
 	out->alert = true;
 }
 
@@ -194,7 +227,11 @@ alert_over(struct stream *s, uint64_t sequence, int64_t watermark_ms, const stru
 	struct news *n = later_news(s, NEWS_OVER, sequence, watermark_ms, effect, out);
 
 	n->resolved_by = by;
+	if (s->explain)
+		explain_news(n, true);
 	episode_close(&s->episode);
+	if (s->explain)
+		explain_closed(s->explain);
 	out->alert = true;
 }
 

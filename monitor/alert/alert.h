@@ -17,6 +17,9 @@ struct test;
 
 /* The test crossed at row i: opens the episode and adds the news. */
 void alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out);
+/* Enough outcomes came after the opening to say where hits concentrate. */
+void alert_explained(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
+                     struct outbound *out);
 void alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
                  struct outbound *out);
 /* Closes the episode; `by`: "evidence", "command", "rebaseline", "removed". */
@@ -28,6 +31,8 @@ void alert_acknowledged(struct stream *s, uint64_t sequence, int64_t watermark_m
 void alert_settle(struct common *common, struct outbound *out);
 
 const char *alert_severity(const struct news *n);   /* info, warning, critical */
+/* Text of records inside JSON: quotes, backslashes and control bytes escaped, cut at 64 bytes. */
+size_t alert_json_text(const char *text, uint32_t length, char *out, size_t size);
 /* A cell in words: `"above":1,"to":2` or `"category":"x"`. */
 size_t alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size);
 void alert_promise_words(const struct common *common, enum promise promise, char *out, size_t size);

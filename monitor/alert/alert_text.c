@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "monitor/alert/alert.h"
+#include "monitor/alert/explanation.h"
 #include "monitor/stream/model.h"
 
 void
@@ -25,9 +26,8 @@ time_text(int64_t ms, char *out, int size)
 	snprintf(out, (size_t)size, "%s.%03dZ", text, (int)(ms - s * 1000));
 }
 
-/* Text of records inside JSON: quotes, backslashes and control bytes escaped, cut at 64 bytes. */
-static size_t
-json_text(const char *text, uint32_t length, char *out, size_t size)
+size_t
+alert_json_text(const char *text, uint32_t length, char *out, size_t size)
 {
 	size_t at = 0;
 
@@ -62,58 +62,102 @@ alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size)
 	at = (size_t)snprintf(out, size, "\"category\":\"");
 	for (uint32_t code = 0; code < s->categories->n; code++)
 		if (cells_of_code(c, code) == cell) {
-			at += json_text(s->categories->text[code], s->categories->length[code], out + at,
+			at += alert_json_text(s->categories->text[code], s->categories->length[code], out + at,
 			                size - at);
 			break;
 		}
 	return at + (size_t)snprintf(out + at, size - at, "\"");
 }
 
+/* Rates as shares, their change in points of a hundred; coverage is told as such, not as its misses. */
+static void
+rate_text(const struct news *n, char *out, size_t size)
+{
+	const struct effect *e = &n->effect;
+	bool coverage = n->stream->kind == STREAM_COVERAGE && !n->stream->field_length;
+	double sign = coverage ? -100 : 100, low = coverage ? e->high : e->low, high = coverage ? e->low : e->high;
+
+	snprintf(out, size, "%s %.4g -> %.4g, %+.3g points (95 %%: %.3g to %.3g)",
+	         coverage ? "coverage" : n->stream->kind == STREAM_ERROR ? "error rate" : "share",
+	         coverage ? 1 - e->old_value : e->old_value, coverage ? 1 - e->new_value : e->new_value,
+	         sign * e->size, sign * low, sign * high);
+}
+
 static void
 size_text(const struct news *n, char *out, size_t size)
 {
 	const struct effect *e = &n->effect;
-	const char *unit = n->stream->type == STREAM_NUMERIC ? " sigma" : " points";
+	bool numeric = n->stream->type == STREAM_NUMERIC;
 
 	if (isnan(e->size))
-		snprintf(out, size, "size not known yet");
+		snprintf(out, size, "not known yet");
+	else if (!numeric && !isnan(e->low))
+		rate_text(n, out, size);
 	else if (isnan(e->low))
-		snprintf(out, size, "%+.3g%s", e->size, unit);
+		snprintf(out, size, "%+.3g%s", numeric ? e->size : 100 * e->size, numeric ? " sigma" : " points");
 	else
-		snprintf(out, size, "%+.3g%s (95 %%: %.3g to %.3g), %s %.5g -> %.5g", e->size, unit, e->low,
-		         e->high, n->stream->type == STREAM_NUMERIC ? "mean" : "share", e->old_value,
-		         e->new_value);
+		snprintf(out, size, "mean %.5g -> %.5g, %+.3g sigma (95 %%: %.3g to %.3g)", e->old_value,
+		         e->new_value, e->size, e->low, e->high);
 }
 
 void
 alert_promise_words(const struct common *common, enum promise promise, char *out, size_t size)
 {
-	double days = (double)common->config->budget_period_ms / 86400000.0;
+	double days = (double)common->config->budget_period_ms / 86400000.0, n = common->config->budget_alarms;
 
 	if (promise == PROMISE_CERTIFIED)
-		snprintf(out, size, "at most %.3g false alarms per %.4g days over everything",
-		         common->config->budget_alarms, days);
+		snprintf(out, size, "at most %.3g false alarm%s per %.4g days over everything", n, n == 1 ? "" : "s",
+		         days);
 	else
 		snprintf(out, size, "no promise (%s)", promise_text(promise));
+}
+
+/* What happened, as one would say it: "coverage fell", "error rose". */
+static void
+what_text(const struct news *n, char *out, size_t size)
+{
+	static const char *const others[] = { "changed", "changed further", "is back", "is acknowledged",
+		                              "changed" };
+	static const char *const fell[] = { "fell", "fell further", "is back", "is acknowledged", "fell" };
+	static const char *const rose[] = { "rose", "rose further", "is back", "is acknowledged", "rose" };
+	const struct stream *s = n->stream;
+	bool tail = s->kind == STREAM_COVERAGE && s->field_length;
+	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
+	                          s->type == STREAM_BINARY ? rose : others;
+
+	snprintf(out, size, "%.200s%s %s", s->name, tail ? " (labels outside on one side)" : "", verb[n->kind]);
+}
+
+static void
+who_text(const struct news *n, char *out, size_t size)
+{
+	const struct stream *s = n->stream;
+	int at = snprintf(out, size, "model %.100s%s%.60s", s->model->name, s->version_length ? ", version " : "",
+	                  s->version);
+
+	if (!n->findings || at < 0 || (size_t)at + 3 >= size)
+		return;
+	at += snprintf(out + at, size - (size_t)at, "; ");
+	explanation_words(s, n->findings, out + at, size - (size_t)at);
 }
 
 static char *
 text_of(const struct common *common, const struct news *n)
 {
-	static const char *const verb[] = { "changed", "got worse", "is back", "is acknowledged" };
+	enum { TEXT_SIZE = 2600 };
 	const struct stream *s = n->stream;
-	char size[200], since[32], promise[160], *text = must_calloc(1400, 1);
+	char what[320], size[200], since[32], promise[160], who[1100], *text = must_calloc(TEXT_SIZE, 1);
 
+	what_text(n, what, sizeof what);
 	size_text(n, size, sizeof size);
 	time_text(n->started_ms, since, sizeof since);
 	alert_promise_words(common, n->promise, promise, sizeof promise);
-	snprintf(text, 1400,
-	         "what:  %.100s %.200s %s (%s, %s)\nsince: %s\nsize:  %s\nwho:   model %.100s%s%.60s; %s\n"
-	         "harm:  %s\nnext:  driftd alerts %s %.8s",
-	         s->model->name, s->name, verb[n->kind], kind_table[s->kind].alert,
-	         n->method ? n->method : "-", since, size, s->model->name,
-	         s->version_length ? ", version " : "", s->version, promise, n->harm,
-	         common->config->database, n->alert_id);
+	who_text(n, who, sizeof who);
+	snprintf(text, TEXT_SIZE,
+	         "what:  %.100s %s (%s, %s; %s)\nsince: %s\nsize:  %s\nwho:   %s\nharm:  %s\n"
+	         "next:  driftd alerts %s %.8s",
+	         s->model->name, what, kind_table[s->kind].alert, n->method ? n->method : "-", promise, since, size,
+	         who, n->harm, common->config->database, n->alert_id);
 	return text;
 }
 
@@ -182,6 +226,7 @@ alert_settle(struct common *common, struct outbound *out)
 		n->deliver = common->config->send == SEND_ALL || n->promise == PROMISE_CERTIFIED ||
 		             kind_table[s->kind].always_delivered ||
 		             (s->kind == STREAM_COVERAGE && !isnan(s->known_p0));
+		n->deliver = n->deliver && n->kind != NEWS_EXPLAINED; /* one change, one message */
 		n->text = text_of(common, n);
 	}
 	out->news_sorted = out->news_count;

@@ -13,10 +13,11 @@
 #include "detectors/runner.h"
 #include "storage/store.h"
 
+struct findings;
 struct record;
 struct stream;
 
-enum news_kind { NEWS_OPEN, NEWS_WORSE, NEWS_OVER, NEWS_ACKNOWLEDGED };
+enum news_kind { NEWS_OPEN, NEWS_WORSE, NEWS_OVER, NEWS_ACKNOWLEDGED, NEWS_EXPLAINED };
 
 /* Something that happened to an alert, with everything that was known at that record. */
 struct news {
@@ -39,6 +40,7 @@ struct news {
 	bool deliver;              /* goes to the outbox */
 	char harm[160];            /* coverage or error when the present window began */
 	char *explanation;         /* JSON or NULL, malloc()ed */
+	struct findings *findings; /* where hits concentrate, or NULL, malloc()ed */
 	char *text;                /* five lines, malloc()ed; filled when sorted */
 	char reason[64];           /* system alerts: gap reason */
 	char detail[256];

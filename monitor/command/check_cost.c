@@ -12,6 +12,7 @@
 #include "detectors/kit/learner.h"
 #include "monitor/command/check.h"
 #include "monitor/decode/record.h"
+#include "monitor/label/explain.h"
 #include "monitor/label/journal.h"
 #include "monitor/source/merge.h"
 #include "monitor/source/merge_lane.h"
@@ -76,7 +77,10 @@ stream_memory(const struct check_model *m, int type)
 static double
 journal_row(const struct check_model *m, double fixed)
 {
-	return fixed + (double)m->config->classes.n * sizeof(double);
+	double features = m->type[STREAM_NUMERIC] + m->type[STREAM_CATEGORICAL], explain = m->config->labels_explain;
+
+	return fixed + (double)m->config->classes.n * sizeof(double) +
+	       (explain > 0 ? EXPLAIN_OUTPUTS + fmin(features, explain) : 0);
 }
 
 static void

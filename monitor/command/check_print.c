@@ -159,8 +159,8 @@ print_model(const struct check *c, const struct check_model *m)
 	else
 		printf("windows of %u records; ", config->windows.records);
 	if (config->labels_enabled)
-		printf("labels are waited for %s, at most %u of them\n", days(config->labels_wait_ms, more),
-		       config->labels_capacity);
+		printf("labels are waited for %s, at most %u of them, explained by at most %u features\n",
+		       days(config->labels_wait_ms, more), config->labels_capacity, config->labels_explain);
 	else
 		printf("no labels\n");
 	for (int i = 0; i < SHARE_CLASSES; i++)

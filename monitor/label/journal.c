@@ -18,6 +18,7 @@
 
 enum {
 	BLOCKS_MIN = 8,       /* a small capacity is cut into blocks too: at most 1/8 leaves at once */
+	BINS_STEP = 4,        /* bins of a block are allocated by so many a row */
 	NUMBER_BITS = 48,     /* of a row number in the log of outcomes */
 };
 
@@ -80,6 +81,7 @@ close_block(struct journal *j, struct journal_block *b)
 {
 	journal_pages_unmap(b->rows, sizeof(*b->rows) << j->shift);
 	journal_pages_unmap(b->probs, ((size_t)j->config.probs * sizeof(*b->probs)) << j->shift);
+	journal_pages_unmap(b->bins, (size_t)b->bins_width << j->shift);
 	*b = (struct journal_block){ 0 };
 }
 
@@ -181,6 +183,18 @@ journal_probs(const struct journal *j, uint64_t number)
 	       (number & (journal_block_rows(j) - 1)) * j->config.probs;
 }
 
+const uint8_t *
+journal_bins(const struct journal *j, uint64_t number)
+{
+	const struct journal_row *row = journal_get(j, number);
+	const struct journal_block *b;
+
+	if (row == NULL || row->bins == 0)
+		return NULL;
+	b = &j->blocks[journal_ring_place(j, number)];
+	return b->bins + (number & (journal_block_rows(j) - 1)) * b->bins_width;
+}
+
 uint64_t
 journal_first(const struct journal *j)
 {
@@ -250,20 +264,41 @@ journal_block_open(struct journal *j, uint64_t number, bool probs)
 	return b;
 }
 
+bool
+journal_block_widen(struct journal *j, struct journal_block *b, uint32_t bins)
+{
+	uint32_t width = (bins + BINS_STEP - 1) / BINS_STEP * BINS_STEP;
+	uint8_t *wide;
+
+	if (bins <= b->bins_width)
+		return true;
+	wide = journal_pages_map((size_t)width << j->shift, false);
+	if (wide == NULL)
+		return false;
+	for (size_t i = 0; b->bins_width > 0 && i < journal_block_rows(j); i++)
+		memcpy(wide + i * width, b->bins + i * b->bins_width, b->bins_width);
+	journal_pages_unmap(b->bins, (size_t)b->bins_width << j->shift);
+	b->bins = wide;
+	b->bins_width = width;
+	return true;
+}
+
 uint64_t
-journal_append(struct journal *j, const struct journal_row *row, const double *probs)
+journal_append(struct journal *j, const struct journal_row *row, const double *probs,
+               const uint8_t *bins)
 {
 	uint64_t number = j->end;
 	struct journal_block *b;
 	struct journal_row *to;
 
-	assert(probs == NULL || j->config.probs > 0);
+	assert((probs == NULL || j->config.probs > 0) && (bins != NULL || row->bins == 0));
 	while (j->end - j->first >= j->config.capacity)
 		journal_drop_block(j, &j->evicted);
 	if (number >> NUMBER_BITS != 0 || number >> j->shift >= UINT32_MAX)
 		return UINT64_MAX; /* centuries */
 	b = journal_block_open(j, number, probs != NULL);
-	if (b == NULL || (journal_index_is_full(&j->index) && !journal_reindex(j)))
+	if (b == NULL || !journal_block_widen(j, b, row->bins) ||
+	    (journal_index_is_full(&j->index) && !journal_reindex(j)))
 		return UINT64_MAX;
 	to = journal_row_at(j, number);
 	*to = *row;
@@ -271,6 +306,10 @@ journal_append(struct journal *j, const struct journal_row *row, const double *p
 	if (probs != NULL)
 		memcpy(b->probs + (number & (journal_block_rows(j) - 1)) * j->config.probs, probs,
 		       j->config.probs * sizeof(*probs));
+	if (row->bins > 0) {
+		memcpy(b->bins + (number & (journal_block_rows(j) - 1)) * b->bins_width, bins, row->bins);
+		j->with_bins++;
+	}
 	if (row->ts > b->ts_max)
 		b->ts_max = row->ts;
 	if (row->flags & JOURNAL_DONE) {
@@ -411,6 +450,8 @@ journal_bytes(const struct journal *j)
 			bytes += journal_pages_round(rows * sizeof(*b->rows));
 		if (b->probs != NULL)
 			bytes += journal_pages_round(rows * j->config.probs * sizeof(*b->probs));
+		if (b->bins != NULL)
+			bytes += journal_pages_round(rows * b->bins_width);
 	}
 	return bytes;
 }

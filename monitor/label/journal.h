@@ -3,9 +3,11 @@
  * One journal a model. Rows are appended in merged order and never move: row number = count of rows ever
  * appended. In memory 56 bytes a row in blocks of LIMIT_JOURNAL_BLOB_ROWS plus a 4-byte open-addressing
  * index (load <= 3/4), so at most 64 bytes a waiting prediction, blocks allocated as they are needed.
- * On disk: table `chunks`, owner "journal" (rows, appended at each commit), "journal-probs", "outcomes"
- * (labels taken, appended; replaces the done-bitmaps: fewer bytes when labels come in random order),
- * "orphans"; state "journal".
+ * Beside its row a prediction may have K probabilities (doubles) and any number of bins (bytes): what an
+ * explanation of its miss will be counted by.
+ * On disk: table `chunks`, owner "journal" (rows, appended at each commit), "journal-probs", "journal-bins",
+ * "outcomes" (labels taken, appended; replaces the done-bitmaps: fewer bytes when labels come in random
+ * order), "orphans"; state "journal".
  * A matched row stays, marked done, until its block goes: by capacity (oldest block first; its unlabelled
  * rows count as `evicted`) or when the watermark passes the ts of all its rows + wait + lateness (`expired`).
  * Everything is a function of the calls in order, the tables too: commits, failed commits and restarts
@@ -53,7 +55,8 @@ struct journal_row { /* 56 bytes; also the form on disk (little-endian, through 
 	uint16_t klass;           /* predicted class, UINT16_MAX none */
 	uint16_t level;           /* index into the caller's levels */
 	uint16_t flags;
-	uint32_t spare;
+	uint16_t bins;            /* bytes of bins */
+	uint16_t spare;
 };
 _Static_assert(sizeof(struct journal_row) == 56, "64 bytes a waiting prediction with its index");
 
@@ -81,12 +84,15 @@ uint64_t journal_find(const struct journal *j, uint64_t id);
 void journal_prefetch(const struct journal *j, uint64_t id);
 /* A second step, some records after the first: prefetches the row too. */
 void journal_prefetch_row(const struct journal *j, uint64_t id);
-/* Appends; returns its number. `probs` NULL or K doubles. The id must not be in the journal. May evict the
- * oldest block. ERR_IO (memory) is reported as UINT64_MAX. */
-uint64_t journal_append(struct journal *j, const struct journal_row *row, const double *probs);
+/* Appends; returns its number. `probs` NULL or K doubles, `bins` row->bins bytes. The id must not be in the
+ * journal. May evict the oldest block. ERR_IO (memory) is reported as UINT64_MAX. */
+uint64_t journal_append(struct journal *j, const struct journal_row *row, const double *probs,
+                        const uint8_t *bins);
 /* Row by number; NULL when it has left. The pointer is valid until the next append. */
 const struct journal_row *journal_get(const struct journal *j, uint64_t number);
 const double *journal_probs(const struct journal *j, uint64_t number); /* NULL: none */
+/* The row's bins, row->bins of them; NULL: none. Valid until the next append. */
+const uint8_t *journal_bins(const struct journal *j, uint64_t number);
 /* Takes a label: fills u.done (value kept, label, delay) and the outcome flags, which the caller computed
  * (JOURNAL_SEEN may be among them). Again for the same row: replaces label, delay and outcome. */
 void journal_done(struct journal *j, uint64_t number, double label, int64_t delay_ms, uint16_t outcome_flags);

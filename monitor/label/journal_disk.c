@@ -2,6 +2,7 @@
  *
  * owner "journal"        rows as they were appended; part = block, chunk = JOURNAL_CHUNK_ROWS rows
  * owner "journal-probs"  the probabilities of those rows that have some, one after the other
+ * owner "journal-bins"   the bins of the rows of a chunk, as many as each has, one after the other
  * owner "outcomes"       log: row number << 16 | flags; with JOURNAL_DONE also label and delay
  * owner "orphans"        log, see journal_orphans.c
  * state "journal"        the small facts: where things begin and end, counters
@@ -35,7 +36,8 @@ journal_rows_copy(void *to, const void *from, size_t rows)
 		r.klass = htole16(r.klass);
 		r.level = htole16(r.level);
 		r.flags = htole16(r.flags);
-		r.spare = htole32(r.spare);
+		r.bins = htole16(r.bins);
+		r.spare = htole16(r.spare);
 		memcpy((char *)to + i * sizeof(r), &r, sizeof(r));
 	}
 #endif
@@ -180,12 +182,32 @@ put_probs(const struct journal *j, struct store *store, uint64_t from, uint64_t 
 }
 
 static int
+put_bins(const struct journal *j, struct store *store, uint64_t from, uint64_t until, uint8_t *scratch)
+{
+	size_t n = 0;
+
+	for (uint64_t i = from < j->first ? j->first : from; i < until; i++) {
+		uint16_t bins = journal_row_at(j, i)->bins;
+
+		if (bins > 0)
+			memcpy(scratch + n, journal_bins(j, i), bins);
+		n += bins;
+	}
+	if (n == 0)
+		return 0;
+	return store_put_chunk(store, "journal-bins", j->config.model_id, (uint32_t)(from >> j->shift),
+	                       (uint32_t)(from & (journal_block_rows(j) - 1)) / j->chunk_rows, scratch, n);
+}
+
+static int
 delete_part(const struct journal *j, struct store *store, uint64_t part)
 {
 	int error = store_delete_part(store, "journal", j->config.model_id, (uint32_t)part);
 
 	if (error == 0 && j->config.probs > 0)
 		error = store_delete_part(store, "journal-probs", j->config.model_id, (uint32_t)part);
+	if (error == 0 && j->with_bins > 0)
+		error = store_delete_part(store, "journal-bins", j->config.model_id, (uint32_t)part);
 	return error;
 }
 
@@ -209,6 +231,17 @@ delete_parts(const struct journal *j, struct store *store)
 	return 0;
 }
 
+static size_t
+bins_of_chunk_max(const struct journal *j, uint64_t from)
+{
+	size_t width = 0;
+
+	for (uint64_t n = from; n < j->end; n = ((n >> j->shift) + 1) << j->shift)
+		if (j->blocks[journal_ring_place(j, n)].bins_width > width)
+			width = j->blocks[journal_ring_place(j, n)].bins_width;
+	return width * j->chunk_rows;
+}
+
 static int
 save_rows(const struct journal *j, struct store *store)
 {
@@ -216,12 +249,14 @@ save_rows(const struct journal *j, struct store *store)
 	uint32_t step = j->chunk_rows, probs_step = journal_disk_probs_rows(j->config.probs, step);
 	size_t size = step * sizeof(struct journal_row);
 	size_t probs_size = (size_t)probs_step * j->config.probs * sizeof(double);
+	size_t bins_size = bins_of_chunk_max(j, from);
 	void *scratch;
 	int error = 0;
 
 	if (from == j->end)
 		return 0;
-	scratch = malloc(size > probs_size ? size : probs_size);
+	size = size > probs_size ? size : probs_size;
+	scratch = malloc(size > bins_size ? size : bins_size);
 	if (scratch == NULL)
 		return ERR_IO;
 	for (uint64_t n = from - from % step; error == 0 && n < j->end; n += step)
@@ -230,6 +265,9 @@ save_rows(const struct journal *j, struct store *store)
 		for (uint64_t n = from - from % probs_step; error == 0 && n < j->end; n += probs_step)
 			error = put_probs(j, store, n, n + probs_step < j->end ? n + probs_step : j->end,
 			                  scratch);
+	if (bins_size > 0)
+		for (uint64_t n = from - from % step; error == 0 && n < j->end; n += step)
+			error = put_bins(j, store, n, n + step < j->end ? n + step : j->end, scratch);
 	free(scratch);
 	return error;
 }
@@ -244,7 +282,7 @@ state_words(const struct journal *j, uint64_t words[JOURNAL_STATE_WORDS])
 		j->first, j->end, j->done, j->evicted, j->expired,
 		j->outcomes.count, j->outcomes.front,
 		j->orphans.head, j->orphans.tail, j->orphans.held, j->orphans.expired,
-		j->orphans.log.count, j->orphans.log.front,
+		j->orphans.log.count, j->orphans.log.front, j->with_bins,
 	};
 
 	journal_le64_copy(words, w, JOURNAL_STATE_WORDS);
@@ -310,6 +348,8 @@ journal_dirty_bytes(const struct journal *j)
 	state_words(j, words);
 	if (j->disk.state_is_saved && memcmp(words, j->disk.state_saved, sizeof(words)) == 0)
 		return 0;
+	if (j->end > from)
+		row += j->blocks[journal_ring_place(j, j->end - 1)].bins_width;
 	return sizeof(words) + (j->end - from) * row + journal_log_dirty_bytes(&j->outcomes) +
 	       journal_log_dirty_bytes(&j->orphans.log);
 }

@@ -137,6 +137,8 @@ journal_orphans_words(uint64_t first_word) /* of the record that begins with it 
 struct journal_block {
 	struct journal_row *rows; /* NULL: none yet */
 	double *probs;            /* K a row; NULL: no row of the block has any */
+	uint8_t *bins;            /* bins_width a row, of which the row knows how many are its own */
+	uint32_t bins_width;      /* grows with the widest row; 0: no row of the block has any */
 	int64_t ts_max;
 	uint32_t done;
 };
@@ -152,7 +154,7 @@ struct journal_stash { /* of one chunk */
 	struct journal_original rows[JOURNAL_CHUNK_ROWS];
 };
 
-enum { JOURNAL_STATE_WORDS = 16, JOURNAL_STATE_VERSION = 1 };
+enum { JOURNAL_STATE_WORDS = 17, JOURNAL_STATE_VERSION = 2 };
 
 struct journal_disk {
 	uint64_t saved, sent;             /* rows below this number are committed; are being written */
@@ -175,6 +177,7 @@ struct journal {
 	struct journal_block *blocks;
 	uint64_t first, end;
 	uint64_t done, evicted, expired;
+	uint64_t with_bins;           /* rows ever appended that have bins */
 	bool failed;                  /* no memory in a call that cannot say so: the next save does */
 	struct journal_index index;
 	struct journal_log outcomes;
@@ -206,6 +209,8 @@ journal_row_at(const struct journal *j, uint64_t number)
 unsigned journal_shift(uint32_t capacity); /* block size of a capacity */
 bool journal_ring_create(struct journal *j, uint64_t rows_max);
 struct journal_block *journal_block_open(struct journal *j, uint64_t number, bool probs);
+/* Room for `bins` bytes a row. False: no memory, nothing changed. */
+bool journal_block_widen(struct journal *j, struct journal_block *b, uint32_t bins);
 /* Indexes all rows again, with room for one more. */
 bool journal_reindex(struct journal *j);
 void journal_drop_block(struct journal *j, uint64_t *unlabelled);

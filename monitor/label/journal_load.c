@@ -100,6 +100,32 @@ load_probs(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 	return length == 0 ? 0 : damaged(l, "journal-probs", part, chunk);
 }
 
+static int
+load_bins(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t length)
+{
+	struct load *l = ctx;
+	struct journal *j = l->j;
+	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows;
+
+	for (uint64_t n = from < j->first ? j->first : from; n < from + l->chunk_rows && n < j->end; n++) {
+		uint16_t bins = journal_row_at(j, n)->bins;
+		struct journal_block *b;
+
+		if (bins == 0)
+			continue;
+		if (length < bins)
+			return damaged(l, "journal-bins", part, chunk);
+		b = &j->blocks[journal_ring_place(j, n)];
+		if (!journal_block_widen(j, b, bins))
+			return no_memory(l);
+		memcpy(b->bins + (n & (journal_block_rows(j) - 1)) * b->bins_width, blob, bins);
+		blob += bins;
+		length -= bins;
+		l->next++; /* here: rows with bins found */
+	}
+	return length == 0 ? 0 : damaged(l, "journal-bins", part, chunk);
+}
+
 /* -- logs -------------------------------------------------------------------------------------- */
 
 static size_t
@@ -210,6 +236,7 @@ begin(struct load *l, const uint64_t w[JOURNAL_STATE_WORDS])
 	j->end = w[4];
 	j->evicted = w[6];
 	j->expired = w[7];
+	j->with_bins = w[16];
 	j->orphans.head = w[10];
 	j->orphans.tail = w[11];
 	l->orphans = w[12];
@@ -242,7 +269,7 @@ static int
 read_all(struct load *l, struct store *store, const uint64_t w[JOURNAL_STATE_WORDS])
 {
 	struct journal *j = l->j;
-	uint64_t with_probs = 0;
+	uint64_t with_probs = 0, with_bins = 0;
 	int error;
 
 	l->next = j->first;
@@ -257,6 +284,13 @@ read_all(struct load *l, struct store *store, const uint64_t w[JOURNAL_STATE_WOR
 		return error;
 	if (l->next != with_probs)
 		return damaged(l, "journal-probs", 0, 0);
+	for (uint64_t n = j->first; j->with_bins > 0 && n < j->end; n++)
+		with_bins += journal_row_at(j, n)->bins != 0;
+	l->next = 0;
+	if (with_bins > 0 && (error = each(l, store, "journal-bins", load_bins)) != 0)
+		return error;
+	if (l->next != with_bins)
+		return damaged(l, "journal-bins", 0, 0);
 	if (!journal_reindex(j))
 		return no_memory(l);
 	if ((error = each(l, store, "outcomes", load_outcomes)) != 0)

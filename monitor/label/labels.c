@@ -21,6 +21,7 @@ labels_create(struct labels **out, struct model *m, struct diag *d)
 	int err;
 
 	l->model = m;
+	l->explained.features_max = m->config->labels_explain;
 	memset(l->class_prob, 0xff, sizeof l->class_prob);
 	err = journal_create(&l->journal, &config, d);
 	for (size_t i = 0; i < m->config->classes.n; i++)
@@ -35,6 +36,7 @@ labels_destroy(struct labels *l)
 	if (!l)
 		return;
 	journal_destroy(l->journal);
+	explain_columns_finish(&l->explained);
 	for (uint32_t i = 0; i < l->classes.n; i++)
 		free(l->classes.text[i]);
 	free(l->prob_scratch);
@@ -49,11 +51,17 @@ labels_journal(const struct labels *l)
 	return l->journal;
 }
 
+const struct explain_columns *
+labels_explained(const struct labels *l)
+{
+	return &l->explained;
+}
+
 size_t
 labels_bytes(const struct labels *l)
 {
 	return sizeof *l + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
-	       l->entry_capacity * sizeof *l->entry;
+	       l->entry_capacity * sizeof *l->entry + explain_columns_bytes(&l->explained);
 }
 
 uint32_t
@@ -259,6 +267,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	struct label_window *w = &l->window[l->windows - 1];
 	struct journal_row row;
 	struct orphan orphan;
+	uint8_t bins[EXPLAIN_OUTPUTS + LIMIT_EXPLAINED];
 	const double *probs;
 	uint64_t number;
 
@@ -273,7 +282,8 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		row.flags |= JOURNAL_PROBS;
 	if (labels_kept(l))
 		probs = keep_for_revision(l, &row, probs);
-	number = journal_append(l->journal, &row, probs);
+	row.bins = (uint16_t)explain_bins(&l->explained, l->model, v, l->model->features_at, bins);
+	number = journal_append(l->journal, &row, probs, bins);
 	must(number != UINT64_MAX);
 	if (!w->predictions)
 		w->first_row = number;

@@ -47,6 +47,8 @@ void labels_outcome_row(struct labels *l, struct version *v, const struct row_fa
 void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t serial);
 /* The current window was closed at this watermark; what has matured goes to the streams. */
 void labels_advance(struct labels *l, int64_t watermark_ms);
+struct explain_columns;
+const struct explain_columns *labels_explained(const struct labels *l);
 const struct journal *labels_journal(const struct labels *l);
 /* Index of a class by its text: configured ones first, then as they appear; LIMIT_CLASSES when full. */
 uint32_t labels_class(struct labels *l, const char *text, uint32_t length);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "config/limits.h"
+#include "monitor/label/explain.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
 #include "monitor/stream/model.h"
@@ -65,6 +66,8 @@ struct labels {
 	uint32_t recent_at, recents, since_tested;
 	bool arrival_order;                 /* outcomes go on as they arrive */
 	double volume_ms;                   /* time that RECENT_LABELS arrivals took when that began */
+
+	struct explain_columns explained;   /* what the bins of a row mean */
 
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;

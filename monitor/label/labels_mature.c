@@ -119,7 +119,14 @@ hand_on(struct labels *l, uint64_t number)
 		.order = XXH64(&key, sizeof key, 0),
 	};
 	struct label_outcome o;
+	uint8_t bins[EXPLAIN_OUTPUTS + LIMIT_EXPLAINED];
 
+	if (row->bins) {
+		memcpy(bins, journal_bins(l->journal, number), row->bins);
+		explain_mask(&l->explained, row->group, number, bins, row->bins);
+		f.bins = bins;
+		f.bins_n = row->bins;
+	}
 	remember(l, row, has_miss, has_wrong);
 	labels_row_outcome(row, &o);
 	if (v)
@@ -309,6 +316,7 @@ labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t se
 		l->window_base = serial;
 	}
 	l->window = must_grow(l->window, &l->window_capacity, l->windows + 1, sizeof *l->window);
+	explain_publish(&l->explained, l->model, journal_end(l->journal));
 	l->window[l->windows++] = (struct label_window){
 		.window_ms = window_ms,
 		.end_ms = width_ms ? window_ms + width_ms : INT64_MAX,

@@ -107,6 +107,8 @@ labels_put(struct labels *l, struct store *store)
 	if (!err)
 		err = store_finish_label_rows(store, l->model->id, l->model->common->watermark_ms -
 		                                                           l->model->config->labels_wait_ms);
+	if (!err)
+		err = explain_columns_put(&l->explained, l->model, store);
 	journal_set_model(l->journal, l->model->id);
 	if (!err)
 		err = journal_save(l->journal, store);
@@ -127,6 +129,7 @@ labels_saved(struct labels *l, bool landed)
 		return;
 	}
 	journal_saved(l->journal);
+	l->explained.dirty = false;
 	l->deleted_part = l->deleting_part;
 	l->saved_serial = l->window_base + l->windows - (l->windows ? 1 : 0);
 }
@@ -264,6 +267,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 	}
 	if (!err)
 		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);
+	if (!err)
+		err = explain_columns_load(&l->explained, l->model, store, d);
 	if (!err)
 		err = journal_load(l->journal, store, d);
 	if (err)

@@ -9,6 +9,7 @@
 #include "config/limits.h"
 #include "monitor/decode/decode.h"
 #include "monitor/decode/record.h"
+#include "monitor/label/explain.h"
 #include "monitor/label/labels.h"
 
 const char *
@@ -73,8 +74,10 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 static void
 rows_free(struct rows *rows)
 {
-	if (rows)
+	if (rows) {
 		free(rows->stream);
+		free(rows->bins);
+	}
 	free(rows);
 }
 
@@ -214,6 +217,10 @@ model_version(struct model *m, const char *text, size_t length)
 	v->n_cal = v->level = (double)NAN;
 	v->rows = must_calloc(1, sizeof *v->rows);
 	v->outcomes = must_calloc(1, sizeof *v->outcomes);
+	if (m->labels && m->config->labels_explain) {
+		v->outcomes->bins_stride = EXPLAIN_OUTPUTS + m->config->labels_explain;
+		v->outcomes->bins = must_calloc(ROWS_MAX, v->outcomes->bins_stride);
+	}
 	m->version = must_grow(m->version, &m->version_capacity, m->versions + 1u, sizeof *m->version);
 	m->version[m->versions++] = v;
 	if (m->labels)
@@ -236,6 +243,19 @@ rows_flush(struct model *m, struct rows *rows)
 	}
 	rows->n = 0;
 	rows->any_late = false;
+	rows->bins_used = 0;
+}
+
+static void
+put_bins(struct rows *rows, uint32_t at, const struct row_facts *f)
+{
+	uint8_t *bins = rows->bins + (size_t)at * rows->bins_stride;
+	uint32_t n = !f->bins ? 0 : f->bins_n < rows->bins_stride ? f->bins_n : rows->bins_stride;
+
+	if (n)
+		memcpy(bins, f->bins, n);
+	memset(bins + n, EXPLAIN_UNKNOWN, rows->bins_stride - n);
+	rows->bins_used = n > rows->bins_used ? n : rows->bins_used;
 }
 
 uint32_t
@@ -254,6 +274,8 @@ rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
 	rows->offset[at] = f->offset;
 	rows->sequence[at] = f->sequence;
 	rows->order[at] = f->order;
+	if (rows->bins)
+		put_bins(rows, at, f);
 	return at;
 }
 

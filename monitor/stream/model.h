@@ -105,6 +105,7 @@ struct model {
 	size_t slots, slot_capacity;
 	bool slots_bound;           /* every feature stream has its slot */
 	struct rows *features;
+	uint32_t features_at;       /* row of the present record in them, UINT32_MAX: it has no features */
 	struct version **version;
 	uint32_t versions;
 	size_t version_capacity;
@@ -169,6 +170,8 @@ struct row_facts {
 	uint64_t sequence, order;
 	uint32_t partition;
 	bool late;
+	const uint8_t *bins;        /* of an outcome; NULL: none are known */
+	uint32_t bins_n;
 };
 uint32_t rows_append(struct model *m, struct rows *rows, const struct row_facts *f);
 /* A new stream of the model with its column in `rows` (flushed before). NULL when there are too many. */

@@ -78,7 +78,7 @@ take_features(struct model *m, const struct record *r, const struct row_facts *f
 	for (uint32_t i = 0; i < r->slots; i++)
 		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT)
 			feature_stream(m, r, i);
-	at = rows_append(m, m->features, f);
+	at = m->features_at = rows_append(m, m->features, f);
 	for (uint32_t i = 0; i < m->slots; i++) {
 		struct stream *s = m->slot[i];
 		const struct cell *c = i < r->slots ? &r->cell[i] : NULL;
@@ -214,6 +214,7 @@ model_record(struct model *m, const struct record *r)
 	model_enter_window(m, r->ts);
 	f.late = r->ts < m->window_ms;
 	m->counter[COUNT_LATE] += f.late;
+	m->features_at = UINT32_MAX;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_PREDICTION) {

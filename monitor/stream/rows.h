@@ -23,6 +23,10 @@ struct rows {
 	int64_t offset[ROWS_MAX];
 	uint64_t sequence[ROWS_MAX];  /* number of the record in merged order */
 	uint64_t order[ROWS_MAX];     /* keyless hash of (id, ts); 0: the stream makes one of (value, ts) */
+	/* outcomes: the cells of the prediction's outputs and features (label/explain.h), EXPLAIN_UNKNOWN
+	 * beyond those that it has; NULL: not kept */
+	uint8_t *bins;                /* [ROWS_MAX][bins_stride] */
+	uint32_t bins_stride, bins_used; /* no row has more than bins_used */
 	bool any_late;
 	struct stream **stream;       /* columns, in order of creation */
 	uint32_t streams, stream_capacity;

@@ -10,6 +10,7 @@
 #include "config/limits.h"
 #include "detectors/kit/reference.h"
 #include "monitor/alert/alert.h"
+#include "monitor/label/explain.h"
 #include "monitor/stream/model.h"
 
 #define DAY_MS 86400000
@@ -106,6 +107,9 @@ stream_create(struct model *m, enum stream_kind kind, enum stream_type type, con
 		if (type == STREAM_NUMERIC)
 			s->warm = must_calloc(LIMIT_WARMUP, sizeof *s->warm);
 	}
+	if (kind_table[kind].rows == ROWS_OUTCOMES && type == STREAM_BINARY && m->labels &&
+	    m->config->labels_explain)
+		s->explain = explain_create(EXPLAIN_OUTPUTS + m->config->labels_explain);
 	must(learner_init(&s->learner, m->config->reference_records) == 0);
 	stream_make_tests(s);
 	return s;
@@ -127,6 +131,7 @@ stream_destroy(struct stream *s)
 		free(s->categories->slot);
 		free(s->categories);
 	}
+	explain_destroy(s->explain);
 	learner_finish(&s->learner);
 	free(s->reference);
 	free(s->cells);
@@ -149,6 +154,8 @@ stream_bytes(const struct stream *s)
 			bytes += runner_bytes(s->test[i].runner);
 	if (s->cells)
 		bytes += sizeof *s->cells;
+	if (s->explain)
+		bytes += explain_bytes(s->explain);
 	bytes += s->references * sizeof *s->reference +
 	         s->learner.log_capacity * sizeof *s->learner.log +
 	         s->learner.capacity * sizeof *s->learner.heap;
@@ -329,6 +336,12 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, struct outbound 
 		if (!usable(s, i) && !(s->code && s->code[i] == LIMIT_CATEGORIES))
 			continue;
 		episode_add(s, episode_gauge(e), i);
+		if (s->explain && explain_add_after(s->explain, rows->bins + (size_t)i * rows->bins_stride,
+		                                    rows->bins_used, s->value[i] != 0)) {
+			episode_total(e, &total);
+			stream_effect(s, &total, &effect);
+			alert_explained(s, rows, i, &effect, out);
+		}
 		if (!episode_block_full(e))
 			continue;
 		episode_total(e, &total);
@@ -366,6 +379,16 @@ stream_expect(struct stream *s, bool on)
 		suspend(s, on);
 }
 
+/* Rows that no episode watches. */
+static void
+count_outcomes(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to; i++)
+		if (usable(s, i))
+			explain_add(s->explain, rows->bins + (size_t)i * rows->bins_stride, rows->bins_used,
+			            s->value[i] != 0);
+}
+
 static void
 missing_column(struct stream *s, const struct rows *rows)
 {
@@ -387,15 +410,17 @@ stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 	s->dirty = true;
 	while (from < rows->n) {
 		struct test *crossed = NULL;
-		bool complete = false;
+		bool complete = false, watched = s->episode.open;
 		uint32_t to;
 
-		if (s->episode.open)
+		if (watched)
 			to = watch(s, rows, from, out);
 		else if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
 			to = learn(s, rows, from, &complete);
 		else
 			to = stream_judge(s, rows, from, &crossed);
+		if (s->explain && !watched)
+			count_outcomes(s, rows, from, to);
 		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
 		if (complete) {
 			s->model->common->at_ms = rows->watermark_ms[to];

@@ -18,6 +18,7 @@
 
 struct codec;
 struct diag;
+struct explain;
 struct model;
 struct outbound;
 struct store;
@@ -102,6 +103,7 @@ struct stream {
 	struct test *test;            /* [tests]; those that page come first */
 	uint32_t tests, pagers;
 	struct episode episode;
+	struct explain *explain;    /* outcomes: where hits concentrate; NULL: not kept */
 	/* what the news that are settled say (alert.h): */
 	char episode_id[33];        /* of the open or last alert */
 	bool settled_open;

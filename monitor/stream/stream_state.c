@@ -8,6 +8,7 @@
 #include "config/limits.h"
 #include "detectors/kit/codec.h"
 #include "monitor/alert/alert.h"
+#include "monitor/label/explain.h"
 #include "monitor/log.h"
 #include "monitor/stream/model.h"
 
@@ -69,6 +70,9 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
 	if (s->categories)
 		save_categories(s->categories, out);
+	codec_put_u8(out, s->explain != NULL);
+	if (s->explain)
+		explain_save(s->explain, out);
 	codec_put_u8(out, (uint8_t)s->tests);
 	for (uint32_t i = 0; i < s->tests; i++)
 		save_test(&s->test[i], out);
@@ -125,6 +129,23 @@ load_test(struct stream *s, struct test *t, struct codec *in, struct diag *d)
 	return runner_load(t->runner, &own, d);
 }
 
+/* `labels.explain` may be another one now: what has no room is left out. */
+static bool
+load_explain(struct stream *s, struct codec *in)
+{
+	struct explain *e = s->explain;
+	bool fine;
+
+	if (!codec_get_u8(in))
+		return true;
+	if (!e)
+		e = explain_create(0);
+	fine = explain_load(e, in);
+	if (e != s->explain)
+		explain_destroy(e);
+	return fine;
+}
+
 int
 stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d)
 {
@@ -166,6 +187,8 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->settled_open = s->episode.open; /* news are settled before every commit */
 	s->settled_ms = s->episode.started_ms;
 	err = s->categories ? load_categories(s, in) : 0;
+	if (!err && !load_explain(s, in))
+		err = ERR_CORRUPT;
 	if (!err)
 		err = stream_load_reference(s, store, logged, d);
 	if (err || in->bad || s->references != references)

@@ -106,7 +106,7 @@ append(struct journal *j, uint64_t n)
 	};
 
 	journal_prefetch(j, id_of(n + AHEAD));
-	if (journal_find(j, row.id) != UINT64_MAX || journal_append(j, &row, NULL) == UINT64_MAX)
+	if (journal_find(j, row.id) != UINT64_MAX || journal_append(j, &row, NULL, NULL) == UINT64_MAX)
 		abort();
 }
 

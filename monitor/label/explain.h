@@ -1,0 +1,109 @@
+/* explain.h -- in which cells of its features and outputs a prediction was missed or wrong: counts.
+ *
+ * Beside its journal row a prediction keeps a byte for each column: EXPLAIN_OUTPUTS outputs of its version,
+ * then the model's features in the order in which they got their cells, at most `labels.explain` of them. The
+ * byte is the cell of the reference that the value fell into (kit/cells.h). Cells are published when a window
+ * begins, never within one, so that a byte depends on the records alone.
+ *
+ * Each stream of outcomes counts records and hits (misses, errors) by column and cell, in four tables:
+ * what was before, the last two blocks of EXPLAIN_BLOCK outcomes, and what came after its alert opened. An
+ * alert is described by the blocks; what came after it is evidence.
+ */
+#ifndef MONITOR_LABEL_EXPLAIN_H
+#define MONITOR_LABEL_EXPLAIN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "detectors/coverage/concentration.h"
+#include "detectors/kit/cells.h"
+
+struct codec;
+struct labels;
+struct stream;
+
+enum {
+	EXPLAIN_OUTPUTS = 4,         /* value, width, score, class */
+	EXPLAIN_MISSING = CELLS_MAX, /* the byte of a missing value */
+	EXPLAIN_UNKNOWN = 255,       /* ... and of one that was seen before there were cells: not counted */
+	EXPLAIN_SLOTS = CELLS_MAX + 1,
+	EXPLAIN_BLOCK = 500,
+	EXPLAIN_DUE = 200,           /* outcomes after the opening of an alert that say the first new thing */
+};
+
+/* What a byte means. */
+struct explain_column {
+	struct stream *stream;       /* NULL: not published yet */
+	uint64_t since;              /* journal number of the first row whose byte is of these cells */
+	bool categorical;
+	uint32_t cells;
+	double low, high;            /* of the reference */
+	uint32_t edges, codes;
+	double *edge;
+	uint16_t *cell_of;           /* categories: by code; codes beyond are the last cell */
+};
+
+enum explain_phase { EXPLAIN_BEFORE, EXPLAIN_OLDER, EXPLAIN_NEWER, EXPLAIN_AFTER, EXPLAIN_PHASES };
+
+struct explain {
+	uint32_t columns;            /* room for so many */
+	uint32_t used;               /* the first so many have been counted in */
+	uint32_t block;              /* outcomes in NEWER */
+	uint32_t after;              /* outcomes since the alert opened ... */
+	uint32_t due;                /* ... and at how many its explanation is told again */
+	struct cell_count *count;    /* [phase][column][EXPLAIN_SLOTS] */
+};
+
+struct explain *explain_create(uint32_t columns);
+void explain_destroy(struct explain *e); /* NULL is fine */
+size_t explain_bytes(const struct explain *e);
+static inline struct cell_count *
+explain_cells(const struct explain *e, enum explain_phase phase, uint32_t column)
+{
+	return e->count + ((size_t)phase * e->columns + column) * EXPLAIN_SLOTS;
+}
+/* An outcome while no alert is open; `bins` has n bytes. */
+void explain_add(struct explain *e, const uint8_t *bins, uint32_t n, bool hit);
+/* An outcome while one is: true when so many have come that it should be told again (200, 800, ...). */
+bool explain_add_after(struct explain *e, const uint8_t *bins, uint32_t n, bool hit);
+void explain_opened(struct explain *e);
+void explain_closed(struct explain *e);
+void explain_forget_column(struct explain *e, uint32_t column);
+void explain_save(const struct explain *e, struct codec *out);
+bool explain_load(struct explain *e, struct codec *in); /* false: damaged */
+
+/* explain_columns.c: the columns of a model, owned by its labels. */
+struct explain_columns {
+	struct explain_column *feature;
+	uint32_t features, features_max;
+	struct explain_column (*output)[EXPLAIN_OUTPUTS]; /* by number of the version */
+	uint32_t versions;
+	size_t version_capacity;
+	uint64_t since;              /* largest `since` of all */
+	bool dirty;
+};
+
+struct store;
+struct diag;
+struct model;
+struct version;
+
+void explain_columns_finish(struct explain_columns *c);
+size_t explain_columns_bytes(const struct explain_columns *c);
+/* The cells of every stream as they are now; all rows went through their streams. */
+void explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end);
+/* The bytes of the record that was just appended to the model's rows; returns their number. `features_at`
+ * UINT32_MAX: it has none. */
+uint32_t explain_bins(const struct explain_columns *c, const struct model *m, const struct version *v,
+                      uint32_t features_at, uint8_t *out);
+/* Bytes of a row that was appended before a column got its present cells become unknown. */
+void explain_mask(const struct explain_columns *c, uint32_t version, uint64_t number, uint8_t *bins,
+                  uint32_t n);
+/* NULL: not published. */
+const struct explain_column *explain_column(const struct explain_columns *c, uint32_t version,
+                                            uint32_t column);
+int explain_columns_put(const struct explain_columns *c, const struct model *m, struct store *store);
+int explain_columns_load(struct explain_columns *c, struct model *m, struct store *store, struct diag *d);
+
+#endif
