@@ -60,8 +60,14 @@ auto_step(const struct runner *r, const struct reference *ref, bool *dependent)
 	struct steps s = { 1, false };
 	double *scratch;
 
-	if (ref->value && (ref->key || (det->flags & DETECTOR_KEYED)))
-		return dependence_step_within_days(ref, dependent);
+	if (ref->value && (ref->key || (det->flags & DETECTOR_KEYED))) {
+		struct reference seen = *ref;
+
+		/* Only a tolerant test forgives what is common to the records of a day. */
+		if (!(det->flags & DETECTOR_KEYED))
+			seen.day = NULL;
+		return dependence_step_within_days(&seen, dependent);
+	}
 	scratch = malloc((ref->n + (size_t)1) * sizeof *scratch);
 	if (!scratch) {
 		*dependent = true;

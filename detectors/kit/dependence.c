@@ -19,23 +19,33 @@
 
 enum { VALUES_MIN = 100, BLOCKS_MIN = 8 };
 
-/* rank[i] = scaled mid-rank of value[i]. False when all values are equal. */
+/* rank[i] = mid-rank of value[i] less their mean; false when memory fails. */
 static bool
-scaled_ranks(double *rank, const double *value, uint32_t n, const uint32_t *order)
+middle_ranks(double *rank, const double *value, uint32_t n)
 {
-	double squares = 0.0, middle = (n + 1.0) / 2.0, scale;
+	uint32_t *order = malloc((n + (size_t)1) * sizeof *order);
+	double middle = (n + 1.0) / 2.0;
+	bool sorted = order && sort_indices(value, n, order);
 
-	for (uint32_t from = 0, to; from < n; from = to) {
-		double mid;
-
+	for (uint32_t from = 0, to; sorted && from < n; from = to) {
 		for (to = from + 1; to < n && !(value[order[to]] > value[order[from]]);)
 			to++;
-		mid = (from + to + 1.0) / 2.0 - middle;
 		for (uint32_t i = from; i < to; i++)
-			rank[order[i]] = mid;
-		squares += mid * mid * (to - from);
+			rank[order[i]] = (from + to + 1.0) / 2.0 - middle;
 	}
-	if (!(squares > 0.0))
+	free(order);
+	return sorted;
+}
+
+/* To variance 1; false when there is none. */
+static bool
+scale_ranks(double *rank, uint32_t n)
+{
+	double squares = 0.0, scale;
+
+	for (uint32_t i = 0; i < n; i++)
+		squares += rank[i] * rank[i];
+	if (!(squares > 1e-9 * n))
 		return false;
 	scale = 1.0 / sqrt(squares / n);
 	for (uint32_t i = 0; i < n; i++)
@@ -88,31 +98,31 @@ blocks_fit(const double *r, uint32_t n, uint32_t k)
 	return true;
 }
 
+/* The step for ranks with mean 0. */
+static uint32_t
+step_of_ranks(double *rank, uint32_t n, bool *dependent)
+{
+	*dependent = scale_ranks(rank, n);
+	if (!*dependent || n < VALUES_MIN)
+		return 1;
+	for (uint32_t k = first_step(rank, n); k > 0 && n / k >= VALUES_MIN; k *= 2)
+		if (blocks_fit(rank, n, k)) {
+			*dependent = false;
+			return k;
+		}
+	return 1;
+}
+
 uint32_t
 dependence_step(const double *value, uint32_t n, bool *dependent)
 {
 	double *rank = malloc((n + (size_t)1) * sizeof *rank);
-	uint32_t *order = malloc((n + (size_t)1) * sizeof *order);
 	uint32_t step = 1;
 
 	*dependent = true;
-	if (!rank || !order || n < 2 || !sort_indices(value, n, order))
-		goto out;
-	if (!scaled_ranks(rank, value, n, order)) {
-		*dependent = false;
-		goto out;
-	}
-	if (n < VALUES_MIN)
-		goto out;
-	for (uint32_t k = first_step(rank, n); k > 0 && n / k >= VALUES_MIN; k *= 2)
-		if (blocks_fit(rank, n, k)) {
-			*dependent = false;
-			step = k;
-			break;
-		}
-out:
+	if (rank && n >= 2 && middle_ranks(rank, value, n))
+		step = step_of_ranks(rank, n, dependent);
 	free(rank);
-	free(order);
 	return step;
 }
 
@@ -134,24 +144,24 @@ subtract_means(double *value, const uint32_t *group, uint32_t groups, uint32_t n
 	}
 }
 
+/* Means are taken off the ranks. Ranks of values less their means would hang together wherever values are
+ * equal: 0 less the mean of its day is a different number on every day, the same one all day long. */
 uint32_t
 dependence_step_within_days(const struct reference *ref, bool *dependent)
 {
-	uint32_t days = ref->day ? ref->days : 1, keys = ref->key ? ref->keys : 1;
+	uint32_t days = ref->day ? ref->days : 1, keys = ref->key ? ref->keys : 1, n = ref->n;
 	size_t groups = (days > keys ? days : keys) + (size_t)1;
-	double *value = malloc((ref->n + (size_t)1) * sizeof *value);
+	double *rank = malloc((n + (size_t)1) * sizeof *rank);
 	double *sum = malloc(groups * sizeof *sum), *count = malloc(groups * sizeof *count);
 	uint32_t step = 1;
 
 	*dependent = true;
-	if (value && sum && count) {
-		for (uint32_t i = 0; i < ref->n; i++)
-			value[i] = ref->value[i];
-		subtract_means(value, ref->key, keys, ref->n, sum, count);
-		subtract_means(value, ref->day, days, ref->n, sum, count);
-		step = dependence_step(value, ref->n, dependent);
+	if (rank && sum && count && n >= 2 && middle_ranks(rank, ref->value, n)) {
+		subtract_means(rank, ref->key, keys, n, sum, count);
+		subtract_means(rank, ref->day, days, n, sum, count);
+		step = step_of_ranks(rank, n, dependent);
 	}
-	free(value);
+	free(rank);
 	free(sum);
 	free(count);
 	return step;

@@ -11,8 +11,8 @@ struct reference;
  * found (then k = 1). Allocates and frees scratch; only for use while something is created.
  * Deterministic; O(n log n + n h). Returns 1 with *dependent = true when memory fails. */
 uint32_t dependence_step(const double *value, uint32_t n, bool *dependent);
-/* The same for what `tolerant*` thins (4b): values less the mean of their key, then less the mean of
- * their day. */
+/* The same for what `tolerant*` thins (4b): ranks less the mean of their key, then less the mean of their
+ * day (of day NULL: not). */
 uint32_t dependence_step_within_days(const struct reference *ref, bool *dependent);
 
 #endif
