@@ -64,7 +64,9 @@ $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing doe
 	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
 $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/floor.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS)
--include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o)
+$B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell honesty_stream naive workers records) $(LIB)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
+-include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o) $(wildcard $B/tests/bench/*.d)
 .SECONDARY:
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
@@ -114,5 +116,8 @@ bench-detectors: $B/bench_detectors  ## nanoseconds of a value in every detector
 	@$B/bench_detectors
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
+.PHONY: bench-honesty
+bench-honesty: $B/bench_honesty  ## false alarms / budget of every detector on hard streams (SHORT=1, ONLY=word, JSON=1)
+	@$B/bench_honesty $(if $(SHORT),--short) $(if $(JSON),--json) $(if $(ONLY),--only '$(ONLY)')
 test-crash: $B/driftd tools  ## a few kills against a mock broker: no Java, part of make test
 	python3 tests/kill/kill.py $B --mock --partitions 2 --kills 5 $(if $(SEED),--seed $(SEED))

@@ -1,0 +1,50 @@
+/* honesty_cell.h -- one cell of bench-honesty: one detector on one stream with references of one size at one
+ * budget, through the daemon's runner and meter. */
+#ifndef TESTS_BENCH_HONESTY_CELL_H
+#define TESTS_BENCH_HONESTY_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "detectors/runner.h"
+#include "tests/bench/honesty_stream.h"
+
+/* A detector as the daemon runs it. */
+struct honesty_test {
+	const char *label;
+	const struct detector *detector;
+	const char *params;   /* "name=value,..." or "" */
+	uint32_t thin, phases; /* of runner_options */
+	bool keyed;           /* by the hour of the day */
+	bool paging;          /* raises alerts and spends budget; else evidence beside one that does */
+};
+
+struct honesty_cell {
+	const struct honesty_test *test;
+	const struct honesty_kind *kind;
+	uint32_t n_ref;
+	double gamma;       /* mean records between allowed false alarms */
+	double expected;    /* allowed alarms to watch for */
+	uint32_t references; /* to spread them over, at least */
+	double target;      /* ratio measured elsewhere; NaN */
+	bool control;       /* must be caught */
+	uint64_t seed;
+	/* results */
+	uint64_t alarms, records;
+	double spent;
+	uint32_t used, dependent, is_short; /* references that were certified, void */
+	uint32_t step_min, step_max;
+};
+
+enum honesty_verdict {
+	HONESTY_OK,    /* not significantly above what was spent */
+	HONESTY_VOID,  /* the daemon makes no promise here */
+	HONESTY_OVER,
+};
+
+void honesty_cell_run(struct honesty_cell *c);
+/* Exact Poisson limits of alarms / spent, each side wrong with probability `tail`. */
+void honesty_cell_limits(const struct honesty_cell *c, double tail, double *low, double *high);
+enum honesty_verdict honesty_cell_verdict(const struct honesty_cell *c);
+
+#endif
