@@ -24,6 +24,8 @@ L_release := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 C_asan    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all \
              -fsanitize=address,undefined,float-cast-overflow,float-divide-by-zero
 L_asan    := $(C_asan)
+C_fuzz    := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all -fsanitize=fuzzer-no-link,address,undefined
+L_fuzz    := -fsanitize=fuzzer,address,undefined
 C_broken  := $(C_release) -DDRIFTD_BROKEN_COMMIT
 L_broken  := $(L_release)
 
@@ -43,7 +45,10 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools test test-asan test-docs test-page test-vectors test-truth test-alerts test-explained test-kafka test-kill test-crash demo bench bench-labels lint install clean help FORCE
+.PHONY: all tools lint install help clean FORCE demo
+.PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-crash
+.PHONY: test-docs test-page test-kafka test-kill fuzz
+.PHONY: bench bench-labels
 all: $B/driftd  ## build the daemon: build/release/driftd
 
 $B/driftd: $B/monitor/main.o $(LIB)
@@ -105,6 +110,17 @@ test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Ja
 test-kill: $B/driftd tools  ## kill -9, KILLS=100 times: the database equals that of an undisturbed run
 	$(MAKE) MODE=broken all
 	python3 tests/kill/kill.py $B --kills $(KILLS) --broken $(BUILD)/broken $(if $(SEED),--seed $(SEED))
+FUZZ_SECONDS ?= 30
+FUZZ := fuzz_decode fuzz_config fuzz_state
+$B/fuzz_%: $B/tests/fuzz/fuzz_%.o $B/tests/detector_fixture.o $(LIB)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ -lcmocka $(LIBS)
+fuzz:  ## hostile bytes for FUZZ_SECONDS=30 each: records, configurations, states of detectors (clang)
+	$(MAKE) MODE=fuzz CC=clang CXX=clang++ $(FUZZ:%=$(BUILD)/fuzz/%)
+	@for f in $(FUZZ); do echo "  $$f"; mkdir -p $(BUILD)/fuzz/$$f.found; \
+		$(BUILD)/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -print_final_stats=0 \
+		-max_len=4096 -artifact_prefix=$(BUILD)/fuzz/$$f. -dict=tests/fuzz/$$f.dict $(BUILD)/fuzz/$$f.found \
+		tests/fuzz/corpus/$$f > $(BUILD)/fuzz/$$f.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
+		tail -n 1 $(BUILD)/fuzz/$$f.log; done
 test-docs: $B/driftd  ## every query of docs/cookbook.md: the printed answer is the answer
 	python3 tests/docs/check_cookbook.py $B/driftd $B/docs
 test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility, screenshots in build/release/page
