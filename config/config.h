@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "config/limits.h"
+#include "config/method.h"
+
 struct diag;
 
 struct strings {
@@ -56,6 +59,27 @@ struct window_config {
 	uint32_t records;
 };
 
+/* What a test of a stream is for. */
+enum test_role {
+	TEST_PAGING,     /* opens alerts, spends a share of the budget */
+	TEST_EVIDENCE,   /* only shown */
+	TEST_UNBUDGETED, /* notes alarms of severity info that no budget covers */
+};
+const char *test_role_text(enum test_role role); /* "paging", "evidence", "unbudgeted" */
+
+struct test_config {
+	struct method method;
+	enum test_role role;
+	bool role_given;
+	void *options;           /* of method.options: defaults and what the file says */
+	uint64_t given;          /* bit i: row i of method.options stands in the file */
+};
+struct tests_config {            /* one line of `detectors:` */
+	char *pattern;           /* numeric, binary, categorical; or a glob over names of streams */
+	struct test_config test[LIMIT_TESTS];
+	size_t tests;
+};
+
 struct model_config {
 	char *name;                      /* NULL in `defaults` */
 	struct strings topics_records, topics_labels; /* empty: the top-level ones */
@@ -70,6 +94,8 @@ struct model_config {
 	double min_effect;               /* sigma-equivalents; 0.1 */
 	uint32_t resolve_after;          /* records; 0 */
 	int no_data;                     /* 0: off */
+	struct tests_config *test_list;  /* [test_lists] later ones go before earlier ones */
+	size_t test_lists;
 	uint32_t thin;                   /* step, or OPTION_AUTO */
 	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
 	uint32_t reference_records;      /* 10000 */
@@ -118,6 +144,10 @@ int config_parse(struct config **out, const char *text, size_t length, const cha
 void config_free(struct config *c); /* NULL is fine */
 /* The model called name, or NULL. */
 const struct model_config *config_model(const struct config *c, const char *name, size_t length);
+/* The tests of a stream by its name and type ("numeric", "binary", "categorical"): the last list whose glob
+ * matches the name, else that of the type. */
+const struct tests_config *config_stream_tests(const struct model_config *m, const char *stream,
+                                               const char *type);
 /* `driftd explain [KEY]`: documentation of every key from the same tables that parse it. 0, or
  * ERR_MISSING when there is no such key (then the nearest is named in d). */
 int config_explain(FILE *out, const char *key, struct diag *d);

@@ -107,6 +107,11 @@ void config_strings_free(struct strings *s);
 void config_fields_free(struct field_config *field, size_t n);
 void config_features_free(struct feature_config *feature, size_t n);
 
+/* detectors (config_detectors.c). */
+config_key_read_fn config_detectors_read;
+config_key_write_fn config_detectors_write;
+void config_detectors_free(struct tests_config *list, size_t n);
+
 /* kafka.brokers and kafka.properties (config_kafka.c). */
 config_key_read_fn config_kafka_read_brokers, config_kafka_read_properties;
 config_key_write_fn config_kafka_write_properties, config_kafka_write_brokers;

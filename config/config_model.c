@@ -121,6 +121,12 @@ const struct config_key config_model_keys[] = {
 	                   "Records without effect, at least, before an episode ends.")),
 	CONFIG_KEY(OPT_ENUM(M, no_data, "no_data", "off", no_data_choices,
 	                    "The alarm on silence: this version has none.")),
+	CONFIG_OWN(M, test_list, "detectors", config_detectors_read, config_detectors_write,
+	           "{numeric: [tolerant, conformal], binary: [tolerant-binary, binary], "
+	           "categorical: [tolerant-categorical, categorical]}", 0, 0,
+	           "mapping of types, or of globs over names of streams, to lists of methods",
+	           "The tests of a stream: a method, or {method: NAME, role: .., OPTION: ..} with the "
+	           "options of `driftd detect NAME`."),
 	CONFIG_KEY(OPT_AUTO_U32(M, thin, "thin", "auto", 1, 1000000,
 	                        "Detectors take every k-th record; auto measures the dependence.")),
 	{ .option = { .name = "reference", .help = "What the records are compared with." },
@@ -291,4 +297,5 @@ config_model_free(struct model_config *m)
 	config_strings_free(&m->segments);
 	config_features_free(m->feature, m->features);
 	config_fields_free(m->field, m->fields);
+	config_detectors_free(m->test_list, m->test_lists);
 }

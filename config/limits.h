@@ -27,6 +27,10 @@ enum {
 	LIMIT_RECORD_BYTES = 4 * 1024 * 1024,
 	/* Streams of one process. */
 	LIMIT_STREAMS = 20000,
+	/* Tests of one stream: ids of detectors are this times the stream's id, and the slot. */
+	LIMIT_TESTS = 8,
+	/* Lists of tests under `detectors:` of one model; each stream looks through all of them once. */
+	LIMIT_TEST_LISTS = 256,
 	/* Rows of table `rejected`. */
 	LIMIT_REJECTED_ROWS = 1000,
 	/* Bytes of a rejected record that are kept. */

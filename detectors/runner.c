@@ -51,6 +51,7 @@ promise_text(enum promise p)
 		[PROMISE_PROVISIONAL] = "provisional",
 		[PROMISE_CERTIFIED] = "certified",
 		[PROMISE_VOID_DEPENDENT] = "void: dependent",
+		[PROMISE_UNBUDGETED] = "unbudgeted",
 		[PROMISE_VOID_SHORT] = "void: short",
 	};
 

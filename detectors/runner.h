@@ -39,9 +39,10 @@ enum promise {
 	PROMISE_PROVISIONAL,    /* the reference is not complete, or k is not found yet */
 	PROMISE_CERTIFIED,
 	PROMISE_VOID_DEPENDENT, /* contract 11: no step found */
+	PROMISE_UNBUDGETED,     /* of the daemon: tuned by a threshold, false alarms are not bounded */
 	PROMISE_VOID_SHORT,     /* contract 4b: fewer than cycle + 6 days or 200 thinned values */
 };
-const char *promise_text(enum promise p); /* "provisional", "certified", "void: dependent", "void: short" */
+const char *promise_text(enum promise p); /* "provisional", "certified", "void: dependent", ... */
 
 /* All records of one stream in merged order. */
 struct records {

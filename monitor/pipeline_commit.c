@@ -78,8 +78,9 @@ static int
 put_news(struct pipeline *p, const struct news *n)
 {
 	static const char *const event[] = { "open", "updated", "resolved", "acknowledged",
-		                             "explained" };
+		                             "explained", "noted" };
 	struct stream *s = n->stream;
+	bool over = n->kind == NEWS_OVER || n->kind == NEWS_NOTE;
 	char promise[160], dependence[80];
 	struct alert_row row = {
 		.stream_id = s->id,
@@ -87,12 +88,12 @@ put_news(struct pipeline *p, const struct news *n)
 		.severity = alert_severity(n),
 		.promise = promise_text(n->promise),
 		.method = n->method,
-		.state = n->kind == NEWS_OVER ? "resolved" : s->episode.acknowledged ? "acknowledged" : "open",
+		.state = over ? "resolved" : s->episode.acknowledged ? "acknowledged" : "open",
 		.resolved_by = n->resolved_by,
 		.opened_ms = n->opened_ms,
 		.started_ms = n->started_ms,
 		.updated_ms = n->at_ms,
-		.resolved_ms = n->kind == NEWS_OVER ? n->at_ms : INT64_MIN,
+		.resolved_ms = over ? n->at_ms : INT64_MIN,
 		.statistic = n->statistic,
 		.effect = n->effect.size,
 		.effect_low = n->effect.low,
@@ -106,7 +107,8 @@ put_news(struct pipeline *p, const struct news *n)
 	};
 	int err;
 
-	if (n->kind != NEWS_OPEN && n->kind != NEWS_WORSE) { /* the alert keeps how big it was */
+	/* the alert keeps how big it was */
+	if (n->kind != NEWS_OPEN && n->kind != NEWS_WORSE && n->kind != NEWS_NOTE) {
 		row.severity = NULL;
 		row.effect = row.effect_low = row.effect_high = (double)NAN;
 		row.old_value = row.new_value = (double)NAN;
@@ -117,7 +119,7 @@ put_news(struct pipeline *p, const struct news *n)
 	snprintf(dependence, sizeof dependence, n->step > 1 ? "every %u-th record" : "records used as they come",
 	         n->step);
 	row.promise_words = promise;
-	if (n->kind == NEWS_OPEN) {
+	if (n->kind == NEWS_OPEN || n->kind == NEWS_NOTE) {
 		row.dependence = dependence;
 		row.topic = topic_of(p, n->partition, &row.partition);
 		row.offset = n->offset;

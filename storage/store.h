@@ -71,6 +71,7 @@ int store_stream_id(struct store *s, const struct stream_key *key, const char *t
  * transaction. */
 int store_detector_id(struct store *s, uint32_t id, uint32_t stream_id, const char *method,
                       const char *role);
+int store_drop_detector(struct store *s, uint32_t id); /* that the configuration no longer has */
 /* Calls visit for every stream of a model, in id order (restart). */
 struct stream_row {
 	uint32_t stream_id;

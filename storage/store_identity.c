@@ -190,8 +190,16 @@ int store_detector_id(struct store *s, uint32_t id, uint32_t stream_id, const ch
 
 	return store_run(s, SLOT_DETECTOR_ADD,
 	                 "INSERT INTO detectors(detector_id, stream_id, method, role) VALUES(?, ?, ?, ?)"
-	                 " ON CONFLICT(detector_id) DO UPDATE SET method = excluded.method"
-	                 " WHERE method <> excluded.method", value, COUNT(value));
+	                 " ON CONFLICT(detector_id) DO UPDATE SET method = excluded.method,"
+	                 " role = excluded.role WHERE method <> excluded.method"
+	                 " OR role <> excluded.role", value, COUNT(value));
+}
+
+int store_drop_detector(struct store *s, uint32_t id)
+{
+	const struct value value[] = { value_int(id) };
+
+	return store_run(s, SLOT_DETECTOR_DROP, "DELETE FROM detectors WHERE detector_id = ?", value, 1);
 }
 
 int store_identity_begin(struct store *s)

@@ -184,8 +184,8 @@ static const struct view views[] = {
 	  "WITH plan AS (SELECT " META("budget_alarms") " AS promised, " META("budget_period_ms")
 	  " AS period_ms, " META("first_watermark_ms") " AS first_ms, " META("watermark_ms")
 	  " AS now_ms), kinds AS (SELECT total(spent) AS spent, total(alarms) AS alarms,"
-	  " total(iif(promise LIKE 'void%', 0, spent_apart)) AS provisional,"
-	  " total(iif(promise LIKE 'void%', 0, alarms_apart)) AS provisional_alarms,"
+	  " total(iif(promise LIKE 'void%' OR promise = 'unbudgeted', 0, spent_apart)) AS provisional,"
+	  " total(iif(promise LIKE 'void%' OR promise = 'unbudgeted', 0, alarms_apart)) AS provisional_alarms,"
 	  " total(iif(promise LIKE 'void%', spent_apart, 0)) AS void,"
 	  " total(iif(promise LIKE 'void%', alarms_apart, 0)) AS void_alarms FROM detectors)"
 	  " SELECT promised, period_ms / 86400000.0 AS period_days, " ISO("first_ms") " AS since, "

@@ -27,7 +27,9 @@ static const char configuration[] =
 	"    reference: {from: first, records: 400, span: 1d}\n"
 	"    windows: {records: 150}\n"
 	"    min_effect: 0.2\n"
-	"    coverage: {calibration: 500}\n";
+	"    coverage: {calibration: 500}\n"
+	"    detectors: {\"feature:z\": [conformal, {method: cusum, h: 6}, adwin], \"prediction:score\": [tolerant, "
+	"{method: conformal, role: paging}, {method: sr-mean, m: 0.5}]}\n";
 
 static void
 write_record(FILE *f, int i, uint64_t *seed)

@@ -25,9 +25,9 @@ alert_severity(const struct news *n)
 
 /* 128-bit hash of (stream, detector, topic, partition, offset): the same when the record is read again. */
 static void
-alert_identity(const struct stream *s, const struct test *t, uint32_t partition, int64_t offset,
-               uint32_t again, char id[33])
+alert_identity(const struct test *t, uint32_t partition, int64_t offset, uint32_t again, char id[33])
 {
+	const struct stream *s = t->stream;
 	const struct common *common = s->model->common;
 	char text[1024];
 	int32_t number = 0;
@@ -132,18 +132,17 @@ effect_of_change(const struct test *t, struct effect *e, int64_t *started_ms)
 		*started_ms = ch.start_ms;
 }
 
-void
-alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out)
+/* What row i says of the test that alarmed there. */
+static struct news *
+first_news(const struct test *t, enum news_kind kind, const struct rows *rows, uint32_t i,
+           struct outbound *out)
 {
 	struct stream *s = t->stream;
-	struct episode *e = &s->episode;
 	struct news *n = outbound_news(out);
 	struct runner_status st;
-	struct change ch = { 0 };
 
 	runner_status(t->runner, &st);
-	runner_change(t->runner, &ch);
-	n->kind = NEWS_OPEN;
+	n->kind = kind;
 	n->stream = s;
 	n->sequence = rows->sequence[i];
 	n->at_ms = n->opened_ms = rows->watermark_ms[i];
@@ -155,19 +154,32 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 	n->promise = test_promise(t);
 	n->method = t->method;
 	n->step = st.step;
+	explain_news(n, false);
+	memcpy(n->harm, s->model->harm, sizeof n->harm);
+	n->event = 1;
+	return n;
+}
+
+void
+alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out)
+{
+	struct stream *s = t->stream;
+	struct episode *e = &s->episode;
+	struct news *n = first_news(t, NEWS_OPEN, rows, i, out);
+	struct change ch = { 0 };
+
+	runner_change(t->runner, &ch);
 	/* one record can open a second episode of the same stream only after many others were released
 	 * together with it (a window of labels that matured); then the hash is seeded by the count */
-	alert_identity(s, t, n->partition, n->offset,
+	alert_identity(t, n->partition, n->offset,
 	               e->closed_sequence == n->sequence ? t->alarms : 0, n->alert_id);
 	e->closed_sequence = n->sequence;
-	explain_news(n, false);
 	if (s->explain)
 		explain_opened(s->explain);
-	memcpy(n->harm, s->model->harm, sizeof n->harm);
 	memcpy(e->alert_id, n->alert_id, sizeof e->alert_id);
 	e->opened_ms = n->opened_ms;
 	e->started_ms = n->started_ms;
-	e->events = n->event = 1;
+	e->events = 1;
 	t->alarms++;
 	e->test = (uint32_t)(t - s->test);
 	episode_open(e, quiet_records(s), ch.cell, isnan(n->effect.size) ? 0 : n->effect.size);
@@ -176,6 +188,23 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 			runner_reset(s->test[k].runner);
 	stream_suspend(s, true);
 	out->alert = true;
+}
+
+void
+alert_note(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out)
+{
+	struct runner_status st;
+	struct news *n;
+
+	runner_status(t->runner, &st);
+	t->alarms++;
+	if (st.used >= t->quiet_until) { /* a threshold that is too low must not fill the table */
+		n = first_news(t, NEWS_NOTE, rows, i, out);
+		alert_identity(t, n->partition, n->offset, t->slot, n->alert_id);
+		n->resolved_by = "unbudgeted";
+		t->quiet_until = st.used + quiet_records(t->stream);
+	}
+	runner_reset(t->runner);
 }
 
 static struct news *

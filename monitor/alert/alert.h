@@ -20,6 +20,8 @@ void alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outb
 /* Enough outcomes came after the opening to say where hits concentrate. */
 void alert_explained(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
                      struct outbound *out);
+/* An unbudgeted test alarmed at row i: a row that is resolved at once, and the test begins again. */
+void alert_note(struct test *t, const struct rows *rows, uint32_t i, struct outbound *out);
 void alert_worse(struct stream *s, const struct rows *rows, uint32_t i, const struct effect *effect,
                  struct outbound *out);
 /* Closes the episode; `by`: "evidence", "command", "rebaseline", "removed". */

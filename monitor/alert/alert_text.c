@@ -108,6 +108,8 @@ alert_promise_words(const struct common *common, enum promise promise, char *out
 	if (promise == PROMISE_CERTIFIED)
 		snprintf(out, size, "at most %.3g false alarm%s per %.4g days over everything", n, n == 1 ? "" : "s",
 		         days);
+	else if (promise == PROMISE_UNBUDGETED)
+		snprintf(out, size, "a threshold alone: no budget bounds the false alarms of this test");
 	else
 		snprintf(out, size, "no promise (%s)", promise_text(promise));
 }
@@ -117,9 +119,11 @@ static void
 what_text(const struct news *n, char *out, size_t size)
 {
 	static const char *const others[] = { "changed", "changed further", "is back", "is acknowledged",
-		                              "changed" };
-	static const char *const fell[] = { "fell", "fell further", "is back", "is acknowledged", "fell" };
-	static const char *const rose[] = { "rose", "rose further", "is back", "is acknowledged", "rose" };
+		                              "changed", "may have changed" };
+	static const char *const fell[] = { "fell", "fell further", "is back", "is acknowledged", "fell",
+		                            "may have fallen" };
+	static const char *const rose[] = { "rose", "rose further", "is back", "is acknowledged", "rose",
+		                            "may have changed" };
 	const struct stream *s = n->stream;
 	bool tail = s->kind == STREAM_COVERAGE && s->field_length;
 	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
@@ -174,7 +178,11 @@ by_sequence(const void *a, const void *b)
 	order = strcmp(x->stream->model->name, y->stream->model->name);
 	if (!order)
 		order = strcmp(x->stream->name, y->stream->name);
-	return order ? order : (x->event > y->event) - (x->event < y->event);
+	if (!order)
+		order = (x->event > y->event) - (x->event < y->event);
+	if (!order)
+		order = (x->kind > y->kind) - (x->kind < y->kind);
+	return order ? order : strcmp(x->alert_id, y->alert_id);
 }
 
 /* The open episode of the same model whose estimated start is nearest, within one window (at least an
@@ -222,9 +230,10 @@ alert_settle(struct common *common, struct outbound *out)
 		} else if (n->kind == NEWS_OVER) {
 			s->settled_open = false;
 		}
-		memcpy(n->episode_id, s->episode_id, sizeof n->episode_id);
+		memcpy(n->episode_id, n->kind == NEWS_NOTE ? n->alert_id : s->episode_id,
+		       sizeof n->episode_id);
 		n->deliver = common->config->send == SEND_ALL || n->promise == PROMISE_CERTIFIED ||
-		             kind_table[s->kind].always_delivered ||
+		             (kind_table[s->kind].always_delivered && n->kind != NEWS_NOTE) ||
 		             (s->kind == STREAM_COVERAGE && !isnan(s->known_p0));
 		n->deliver = n->deliver && n->kind != NEWS_EXPLAINED; /* one change, one message */
 		n->text = text_of(common, n);

@@ -17,7 +17,7 @@ struct findings;
 struct record;
 struct stream;
 
-enum news_kind { NEWS_OPEN, NEWS_WORSE, NEWS_OVER, NEWS_ACKNOWLEDGED, NEWS_EXPLAINED };
+enum news_kind { NEWS_OPEN, NEWS_WORSE, NEWS_OVER, NEWS_ACKNOWLEDGED, NEWS_EXPLAINED, NEWS_NOTE };
 
 /* Something that happened to an alert, with everything that was known at that record. */
 struct news {

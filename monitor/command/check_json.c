@@ -89,6 +89,27 @@ put_class(const struct check_model *m, enum share_class i)
 }
 
 static void
+put_tests(const struct model_config *config)
+{
+	put_key("tests");
+	fputc('{', stdout);
+	for (size_t i = 0; i < config->test_lists; i++) {
+		const struct tests_config *list = &config->test_list[i];
+
+		fputs(i ? "," : "", stdout);
+		cli_json_text(stdout, list->pattern, strlen(list->pattern));
+		fputs(":[", stdout);
+		for (size_t k = 0; k < list->tests; k++) {
+			fputs(k ? ",{" : "{", stdout);
+			put_text("method", list->test[k].method.name, ",");
+			put_text("role", test_role_text(list->test[k].role), "}");
+		}
+		fputc(']', stdout);
+	}
+	fputs("},", stdout);
+}
+
+static void
 put_model(const struct check_model *m)
 {
 	bool any = false;
@@ -101,6 +122,7 @@ put_model(const struct check_model *m)
 	put_bool("rate_known", m->rates == 1, ",");
 	put_numbers("records_per_s", m->rate, m->rates, ",");
 	put_number("min_effect", m->config->min_effect, ",");
+	put_tests(m->config);
 	put_key("classes");
 	fputc('[', stdout);
 	for (int i = 0; i < SHARE_CLASSES; i++) {

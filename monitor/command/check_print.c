@@ -131,6 +131,21 @@ print_class(const struct check *c, const struct check_model *m, enum share_class
 }
 
 static void
+print_tests(const struct model_config *config)
+{
+	printf(" tests of a stream; those that page share its part of the budget equally:\n");
+	for (size_t i = 0; i < config->test_lists; i++) {
+		const struct tests_config *list = &config->test_list[i];
+
+		printf("  %-30.60s", list->pattern);
+		for (size_t k = 0; k < list->tests; k++)
+			printf("%s%s (%s)", k ? ", " : "", list->test[k].method.name,
+			       test_role_text(list->test[k].role));
+		printf("%s\n", list->tests ? "" : "none: figures only");
+	}
+}
+
+static void
 print_model(const struct check *c, const struct check_model *m)
 {
 	const struct model_config *config = m->config;
@@ -163,6 +178,7 @@ print_model(const struct check *c, const struct check_model *m)
 		       days(config->labels_wait_ms, more), config->labels_capacity, config->labels_explain);
 	else
 		printf("no labels\n");
+	print_tests(config);
 	for (int i = 0; i < SHARE_CLASSES; i++)
 		print_class(c, m, (enum share_class)i);
 }

@@ -26,6 +26,7 @@ struct common {
 	struct decoder *decoder;
 	struct plan plan;
 	struct runner_scratch *scratch;
+	double column[ROWS_MAX];      /* a column as one test sees it */
 	struct outbound outbound;
 	double *sort;                 /* room to sort references: grows */
 	size_t sort_capacity;

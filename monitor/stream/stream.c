@@ -24,12 +24,6 @@ stream_type_text(enum stream_type type)
 }
 
 const char *
-test_role_text(enum test_role role)
-{
-	return role == TEST_PAGING ? "paging" : "evidence";
-}
-
-const char *
 stream_unit(const struct stream *s)
 {
 	static const char *const text[] = { "sigma", "points", "tv" };
@@ -252,12 +246,11 @@ learned_enough(const struct stream *s, int64_t watermark_ms)
 
 /* Collects the reference of the paging test; stops before the row with which the span is over. */
 static uint32_t
-learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
+learn(struct stream *s, const struct rows *rows, bool *complete)
 {
-	struct records rec;
 	uint32_t i;
 
-	for (i = from; i < rows->n; i++) {
+	for (i = 0; i < rows->n; i++) {
 		struct learned v;
 
 		if (learned_enough(s, rows->watermark_ms[i])) {
@@ -269,8 +262,6 @@ learn(struct stream *s, const struct rows *rows, uint32_t from, bool *complete)
 		v = (struct learned){ row_order(s, rows, i), row_value(s, i), day_of(rows->time_ms[i]) };
 		learner_offer(&s->learner, &v);
 	}
-	stream_records(s, rows, &rec);
-	stream_evidence(s, &rec, from, i);
 	return i;
 }
 
@@ -321,14 +312,14 @@ suspend(struct stream *s, bool on)
 
 /* Rows of an open episode: not judged, only counted and watched. */
 static uint32_t
-watch(struct stream *s, const struct rows *rows, uint32_t from, struct outbound *out)
+watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct outbound *out)
 {
 	struct episode *e = &s->episode;
 	struct records rec;
 	bool alarm, over = false;
 	uint32_t i;
 
-	for (i = from; i < rows->n && !over; i++) {
+	for (i = from; i < to && !over; i++) {
 		struct gauge total;
 		struct effect effect;
 		enum episode_news news;
@@ -398,38 +389,49 @@ missing_column(struct stream *s, const struct rows *rows)
 		s->value[i] = of->code ? of->code[i] == RUNNER_MISSING : isnan(of->value[i]);
 }
 
+/* Rows [from, to) through the tests that there are, or past them while an episode is open. */
+static void
+pass(struct stream *s, const struct rows *rows, uint32_t from, uint32_t end, struct outbound *out)
+{
+	while (from < end) {
+		struct test *crossed = NULL;
+		bool watched = s->episode.open;
+		uint32_t to;
+
+		if (watched) {
+			to = watch(s, rows, from, end, out);
+		} else {
+			to = stream_judge(s, rows, from, end, &crossed);
+			stream_evidence(s, rows, from, to, out);
+		}
+		if (s->explain && !watched)
+			count_outcomes(s, rows, from, to);
+		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
+		if (crossed)
+			alert_open(crossed, rows, to - 1, out);
+		from = to;
+	}
+}
+
 void
 stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 {
-	uint32_t from = 0;
+	uint32_t end = rows->n;
+	bool complete = false;
 
 	if (!rows->n)
 		return;
 	if (s->source)
 		missing_column(s, rows);
 	s->dirty = true;
-	while (from < rows->n) {
-		struct test *crossed = NULL;
-		bool complete = false, watched = s->episode.open;
-		uint32_t to;
-
-		if (watched)
-			to = watch(s, rows, from, out);
-		else if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
-			to = learn(s, rows, from, &complete);
-		else
-			to = stream_judge(s, rows, from, &crossed);
-		if (s->explain && !watched)
-			count_outcomes(s, rows, from, to);
-		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
-		if (complete) {
-			s->model->common->at_ms = rows->watermark_ms[to];
-			stream_learned(s);
-		}
-		if (crossed)
-			alert_open(crossed, rows, to - 1, out);
-		from = to;
-	}
+	if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
+		end = learn(s, rows, &complete);
+	pass(s, rows, 0, end, out);
+	if (!complete)
+		return;
+	s->model->common->at_ms = rows->watermark_ms[end];
+	stream_learned(s);
+	pass(s, rows, end, rows->n, out);
 }
 
 void
@@ -460,6 +462,8 @@ test_promise(const struct test *t)
 {
 	struct runner_status st;
 
+	if (t->role == TEST_UNBUDGETED)
+		return PROMISE_UNBUDGETED;
 	if (t->stream->dependent)
 		return PROMISE_VOID_DEPENDENT;
 	if (!t->runner)

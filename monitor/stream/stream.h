@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config/config.h"
 #include "detectors/kit/cells.h"
 #include "detectors/kit/learner.h"
 #include "detectors/kit/summary.h"
@@ -25,15 +26,16 @@ struct store;
 
 enum stream_type { STREAM_NUMERIC, STREAM_BINARY, STREAM_CATEGORICAL };
 
-/* A paging test opens alerts and spends a share of the budget; evidence is only shown. */
-enum test_role { TEST_PAGING, TEST_EVIDENCE };
-enum { TESTS_MAX = 8 }; /* of a stream: its detectors' ids are TESTS_MAX * stream id + slot */
 struct test {
 	struct stream *stream;
+	const struct test_config *config;
 	enum test_role role;
-	uint32_t slot;          /* < TESTS_MAX, one of its own in the stream */
+	uint32_t slot;          /* < LIMIT_TESTS, one of its own in the stream */
 	struct runner *runner;  /* NULL: not started */
-	const char *method;
+	const char *method;     /* as configured; sr-bernoulli in place of tolerant-binary for a known null */
+	double centre, scale;   /* the values it sees are (value - centre) / scale; scale 0: as they are */
+	bool tolerant;          /* what does not matter is inside its null: a crossing is material */
+	uint64_t quiet_until;   /* unbudgeted: no other note before it has used so many records */
 	double share;           /* alarms a budget period allowed to it; evidence: that of a paging test */
 	uint32_t alarms;        /* opened by it */
 	double spent_past, spent_past_apart; /* by runners that a rebaseline has ended */
@@ -41,7 +43,7 @@ struct test {
 	struct learned *warmup; /* values of a warm-up that is over: its reference at a restart */
 	uint32_t warmups;
 	bool warmup_saved;
-	char params[160];       /* JSON, as created */
+	char params[320];       /* JSON, as created */
 	uint64_t fingerprint;
 };
 
@@ -102,6 +104,7 @@ struct stream {
 	size_t waiting, waiting_at;   /* of pipeline_roll: rows of windows that wait, and where they begin */
 	struct test *test;            /* [tests]; those that page come first */
 	uint32_t tests, pagers;
+	uint32_t retired;             /* bits: slots whose tests the configuration no longer has */
 	struct episode episode;
 	struct explain *explain;    /* outcomes: where hits concentrate; NULL: not kept */
 	/* what the news that are settled say (alert.h): */
@@ -116,7 +119,6 @@ struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
-const char *test_role_text(enum test_role role); /* "paging", "evidence" */
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 
@@ -154,15 +156,31 @@ int stream_load_reference(struct stream *s, struct store *store, uint32_t logged
 void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
 /* The rows gathered as the runners read them. */
 void stream_records(const struct stream *s, const struct rows *rows, struct records *rec);
-void stream_evidence(struct stream *s, struct records *rec, uint32_t from, uint32_t to);
-/* Rows [from, n) up to and with one at which a paging test crosses; returns the row after it. */
-uint32_t stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct test **crossed);
 void stream_set_learner(struct stream *s, uint32_t capacity);
+/* Rows [from, to) through what does not page. */
+void stream_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to,
+                     struct outbound *out);
+/* Rows [from, to) through the paging tests up to and with one at which one crosses; returns the row after
+ * it. */
+uint32_t stream_judge(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to,
+                      struct test **crossed);
+bool test_material(const struct test *t);
 void stream_make_tests(struct stream *s); /* the list, before any has started */
 void stream_stop_tests(struct stream *s);
 void stream_meter(struct stream *s); /* the share of the budget becomes g */
 void test_keep_warmup(struct test *t, const struct reference *ref);
 void stream_suspend(struct stream *s, bool on);
+
+/* The list of tests in the state, and each test's own. */
+struct saved_tests {
+	uint32_t n;
+	struct test *now[LIMIT_TESTS]; /* where each saved one is now; NULL: no longer configured */
+};
+void stream_save_tests(const struct stream *s, struct codec *out);
+int stream_load_tests(struct stream *s, struct codec *in, struct saved_tests *saved);
+void test_save(const struct test *t, struct codec *out);
+int test_load(struct stream *s, struct test *t, struct codec *in, struct diag *d);
+int test_pass(struct stream *s, struct codec *in); /* one that is no longer there */
 
 /* Everything that changes, as one blob; and back. */
 void stream_save(const struct stream *s, struct codec *out);

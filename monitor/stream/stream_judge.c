@@ -1,9 +1,11 @@
 /* stream_judge.c -- the tests of a stream over its rows. See stream.h. */
+#include <math.h>
 #include <stdint.h>
 
 #include "config/diag.h"
 #include "detectors/kit/codec.h"
 #include "detectors/kit/reference.h"
+#include "monitor/alert/alert.h"
 #include "monitor/stream/model.h"
 
 void
@@ -26,34 +28,75 @@ stream_records(const struct stream *s, const struct rows *rows, struct records *
 	}
 }
 
-/* Rows [from, to) until an alarm. A warm-up that ends with them is kept: it is the reference that makes
- * this test again. */
-static uint32_t
-run_test(struct test *t, struct records *rec, uint32_t from, uint32_t to, bool *alarm)
+/* The rows as this test sees them: a copy in standard deviations of the reference where it wants that. */
+static void
+standardise(const struct test *t, struct records *rec, uint32_t from)
 {
-	struct reference ref;
-	uint32_t end;
+	double *column = t->stream->model->common->column;
 
-	rec->n = to;
-	end = runner_update(t->runner, rec, from, t->stream->model->common->scratch, NULL, alarm);
+	for (uint32_t i = from; i < rec->n; i++)
+		column[i] = (rec->value[i] - t->centre) / t->scale;
+	rec->value = column;
+}
+
+/* Is what the evidence points to large enough to matter? Tests with the tolerance inside their null say so
+ * by crossing; where nothing can be told of the size, the crossing stands. */
+bool
+test_material(const struct test *t)
+{
+	double min_effect = t->stream->model->config->min_effect, rate;
+	struct change ch = { 0 };
+
+	if (!runner_change(t->runner, &ch) || !ch.records)
+		return t->tolerant;
+	if (t->stream->type == STREAM_NUMERIC)
+		return fabs(ch.effect) >= min_effect;
+	rate = fmin(fmax(ch.old_value, 1e-9), 1 - 1e-9); /* of a cell: in its own standard deviations */
+	return fabs(ch.effect) >= min_effect * sqrt(rate * (1 - rate));
+}
+
+/* Rows [from, to) until an alarm that matters. A warm-up that ends with them is kept: it is the reference
+ * that makes this test again. */
+static uint32_t
+run_test(struct test *t, const struct records *rows, uint32_t from, uint32_t to, bool *alarm)
+{
+	struct records rec = *rows;
+	struct reference ref;
+
+	rec.n = to;
+	if (t->scale > 0)
+		standardise(t, &rec, from);
+	do
+		from = runner_update(t->runner, &rec, from, t->stream->model->common->scratch, NULL, alarm);
+	while (*alarm && !t->tolerant && !test_material(t) && from < to);
+	*alarm = *alarm && (t->tolerant || test_material(t));
 	if (runner_take_warmup(t->runner, &ref))
 		test_keep_warmup(t, &ref);
-	return end;
+	return from;
 }
 
 void
-stream_evidence(struct stream *s, struct records *rec, uint32_t from, uint32_t to)
+stream_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct outbound *out)
 {
-	bool alarm;
+	struct records rec;
 
-	for (uint32_t i = s->pagers; i < s->tests; i++)
-		for (uint32_t at = from; s->test[i].runner && at < to;)
-			at = run_test(&s->test[i], rec, at, to, &alarm);
+	stream_records(s, rows, &rec);
+	for (uint32_t i = s->pagers; i < s->tests; i++) {
+		struct test *t = &s->test[i];
+
+		for (uint32_t at = from; t->runner && at < to;) {
+			bool alarm = false;
+
+			at = run_test(t, &rec, at, to, &alarm);
+			if (alarm && t->role == TEST_UNBUDGETED)
+				alert_note(t, rows, at - 1, out);
+		}
+	}
 }
 
 /* States of the paging tests before rows that they may have to take back. */
 struct kept_states {
-	size_t at[TESTS_MAX + 1];
+	size_t at[LIMIT_TESTS + 1];
 };
 
 static void
@@ -81,8 +124,8 @@ keep_states(struct stream *s, struct kept_states *kept)
 
 /* Test i goes from the state that it had before row `from` to row `to` again. */
 static void
-take_back(struct stream *s, const struct kept_states *kept, uint32_t i, struct records *rec, uint32_t from,
-          uint32_t to)
+take_back(struct stream *s, const struct kept_states *kept, uint32_t i, const struct records *rec,
+          uint32_t from, uint32_t to)
 {
 	struct codec c = { .data = s->model->common->bytes + kept->at[i],
 		           .size = kept->at[i + 1] - kept->at[i] };
@@ -102,15 +145,14 @@ warming_up(const struct test *t)
 	return st.warming_up;
 }
 
-/* The paging tests until one crosses, the evidence beside them. Each test goes as far as it can; where one
+/* The paging tests until one crosses. Each test goes as far as it can; where one
  * crosses before the row that another has reached, that one is put back to it. Tests that warm up come
  * last, because a state of their warm-up cannot be put back once it is over; a stream has one at most. */
 uint32_t
-stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct test **crossed)
+stream_judge(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct test **crossed)
 {
 	struct kept_states kept;
-	uint32_t to = rows->n;
-	bool ran[TESTS_MAX] = { false };
+	bool ran[LIMIT_TESTS] = { false };
 	struct records rec;
 
 	stream_records(s, rows, &rec);
@@ -133,6 +175,5 @@ stream_judge(struct stream *s, const struct rows *rows, uint32_t from, struct te
 				take_back(s, &kept, j, &rec, from, end);
 		to = end;
 	}
-	stream_evidence(s, &rec, from, to);
 	return to;
 }

@@ -26,25 +26,6 @@ save_categories(const struct categories *c, struct codec *out)
 	}
 }
 
-static void
-save_test(const struct test *t, struct codec *out)
-{
-	struct codec measure = { .measure = true, .size = SIZE_MAX };
-
-	codec_put_u8(out, t->runner != NULL);
-	codec_put_f64(out, t->share);
-	codec_put_f64(out, t->spent_past);
-	codec_put_f64(out, t->spent_past_apart);
-	codec_put_u32(out, t->alarms);
-	codec_put_u32(out, t->warmups);
-	codec_put_u64(out, t->fingerprint);
-	if (!t->runner)
-		return;
-	runner_save(t->runner, &measure);
-	codec_put_u32(out, (uint32_t)measure.at);
-	runner_save(t->runner, out);
-}
-
 void
 stream_save(const struct stream *s, struct codec *out)
 {
@@ -65,6 +46,7 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_u32(out, s->warm_window);
 	if (s->warm) /* provisional cells are made of them again */
 		codec_put_f64s(out, s->warm, s->warms);
+	stream_save_tests(s, out);
 	summary_save(&s->summary, out);
 	episode_save(&s->episode, out);
 	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
@@ -73,9 +55,8 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_u8(out, s->explain != NULL);
 	if (s->explain)
 		explain_save(s->explain, out);
-	codec_put_u8(out, (uint8_t)s->tests);
 	for (uint32_t i = 0; i < s->tests; i++)
-		save_test(&s->test[i], out);
+		test_save(&s->test[i], out);
 }
 
 static int
@@ -99,36 +80,6 @@ load_categories(struct stream *s, struct codec *in)
 	return in->bad ? ERR_CORRUPT : 0;
 }
 
-static int
-load_test(struct stream *s, struct test *t, struct codec *in, struct diag *d)
-{
-	bool running = codec_get_u8(in);
-	uint64_t fingerprint;
-	uint32_t bytes;
-	struct codec own;
-
-	t->share = codec_get_f64(in);
-	t->spent_past = codec_get_f64(in);
-	t->spent_past_apart = codec_get_f64(in);
-	t->alarms = codec_get_u32(in);
-	codec_get_u32(in); /* warm-ups: known from their chunk */
-	fingerprint = codec_get_u64(in);
-	if (!running)
-		return 0;
-	bytes = codec_get_u32(in);
-	if (in->bad || bytes > in->size - in->at)
-		return ERR_CORRUPT;
-	own = (struct codec){ .data = in->data + in->at, .size = bytes };
-	in->at += bytes;
-	if (!t->runner || t->fingerprint != fingerprint) {
-		log_event(LOG_WARN, "state_reset", "%.*s %s: %s starts again on its reference: method, "
-		          "parameters, reference or seed changed", (int)s->model->name_length,
-		          s->model->name, s->name, t->method ? t->method : "test");
-		return 0;
-	}
-	return runner_load(t->runner, &own, d);
-}
-
 /* `labels.explain` may be another one now: what has no room is left out. */
 static bool
 load_explain(struct stream *s, struct codec *in)
@@ -149,6 +100,7 @@ load_explain(struct stream *s, struct codec *in)
 int
 stream_load(struct stream *s, struct codec *in, struct store *store, struct diag *d)
 {
+	struct saved_tests saved;
 	uint32_t logged, references, capacity;
 	uint8_t bits;
 	bool cells;
@@ -180,6 +132,8 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 		stream_set_learner(s, capacity);
 	if (s->warm && !(cells && !s->cells_provisional))
 		codec_get_f64s(in, s->warm, s->warms);
+	if (stream_load_tests(s, in, &saved))
+		return diag_set(d, ERR_CORRUPT, "stream %s: tests out of range", s->name);
 	summary_load(&s->summary, in);
 	episode_load(&s->episode, in);
 	codec_get_bytes(in, s->episode_id, sizeof s->episode_id);
@@ -196,14 +150,11 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 		                s->name);
 	stream_restore_cells(s, cells);
 	s->cells_saved = s->cells && !s->cells_provisional;
-	if (codec_get_u8(in) != s->tests)
-		return diag_set(d, ERR_CORRUPT, "stream %s: state of other tests", s->name);
-	for (uint32_t i = 0; i < s->tests && !err; i++)
-		err = load_test(s, &s->test[i], in, d);
+	for (uint32_t i = 0; i < saved.n && !err; i++)
+		err = saved.now[i] ? test_load(s, saved.now[i], in, d) : test_pass(s, in);
 	if (!err && in->bad)
 		err = diag_set(d, ERR_CORRUPT, "stream %s: state is cut off", s->name);
-	if (s->pagers && s->test[0].runner)
-		stream_meter(s); /* with the share that it was given, not with one of today's plan */
+	stream_meter(s); /* with the share that it was given, not with one of today's plan */
 	stream_suspend(s, s->episode.open || s->episode.expected);
 	s->dirty = false;
 	return err;
@@ -212,7 +163,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 /* -- values in chunks ------------------------------------------------------------------------------- */
 
 /* Parts of the chunks in each generation: the paging reference, and each test's own warm-up, by slot. */
-enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + TESTS_MAX };
+enum { PART_REFERENCE, PART_WARMUP, PARTS = PART_WARMUP + LIMIT_TESTS };
 
 static uint32_t
 part_of(const struct stream *s, uint32_t which)
@@ -270,8 +221,8 @@ stream_reference_saved(struct stream *s)
 
 struct loading {
 	struct stream *s;
-	struct learned *warm[TESTS_MAX]; /* by slot */
-	size_t warms[TESTS_MAX], warm_capacity[TESTS_MAX];
+	struct learned *warm[LIMIT_TESTS]; /* by slot */
+	size_t warms[LIMIT_TESTS], warm_capacity[LIMIT_TESTS];
 };
 
 static int
@@ -294,7 +245,7 @@ load_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 		v.day = (int32_t)codec_get_u32(&c);
 		if (s->categories && !(v.value >= 0 && v.value < s->categories->n))
 			return ERR_CORRUPT;
-		for (uint32_t slot = 0; slot < TESTS_MAX; slot++)
+		for (uint32_t slot = 0; slot < LIMIT_TESTS; slot++)
 			if (part == part_of(s, PART_WARMUP + slot)) {
 				l->warm[slot] = must_grow(l->warm[slot], &l->warm_capacity[slot],
 				                          l->warms[slot] + 1, sizeof v);
@@ -325,12 +276,15 @@ stream_load_reference(struct stream *s, struct store *store, uint32_t logged, st
 	for (uint32_t i = 0; i < s->tests; i++) {
 		struct test *t = &s->test[i];
 
-		t->warmup = l.warm[t->slot];
-		t->warmups = (uint32_t)l.warms[t->slot];
+		if (l.warms[t->slot] < t->warmups)
+			err = ERR_CORRUPT;
+		else if (t->warmups) { /* a slot may have had another test before */
+			t->warmup = l.warm[t->slot];
+			l.warm[t->slot] = NULL;
+		}
 		t->warmup_saved = t->warmups != 0;
-		l.warm[t->slot] = NULL;
 	}
-	for (uint32_t slot = 0; slot < TESTS_MAX; slot++)
+	for (uint32_t slot = 0; slot < LIMIT_TESTS; slot++)
 		free(l.warm[slot]);
 	s->log_saved = s->learner.logged;
 	if (!err && s->learner.logged != logged)
@@ -349,6 +303,12 @@ stream_load_reference(struct stream *s, struct store *store, uint32_t logged, st
 
 /* -- put -------------------------------------------------------------------------------------------- */
 
+static uint32_t
+detector_id(const struct stream *s, uint32_t slot)
+{
+	return s->id * LIMIT_TESTS + slot;
+}
+
 static int
 put_detector(struct test *t, struct store *store)
 {
@@ -360,7 +320,7 @@ put_detector(struct test *t, struct store *store)
 
 	if (!t->runner)
 		return 0;
-	t->detector_id = s->id * TESTS_MAX + t->slot;
+	t->detector_id = detector_id(s, t->slot);
 	err = store_detector_id(store, t->detector_id, s->id, t->method, test_role_text(t->role));
 	runner_status(t->runner, &st);
 	row.detector_id = t->detector_id;
@@ -371,6 +331,8 @@ put_detector(struct test *t, struct store *store)
 	row.step = st.step;
 	row.used = st.used;
 	row.statistic = st.statistic;
+	if (t->role == TEST_UNBUDGETED)
+		row.alarms_apart = t->alarms;
 	if (t->role == TEST_PAGING) {
 		row.spent = t->spent_past;
 		row.spent_apart = t->spent_past_apart;
@@ -387,7 +349,7 @@ put_detector(struct test *t, struct store *store)
 		row.since_ms = ch.start_ms;
 		row.old_value = ch.old_value;
 		row.new_value = ch.new_value;
-		row.material = fabs(ch.effect) >= s->model->config->min_effect;
+		row.material = test_material(t);
 	}
 	return err ? err : store_put_detector(store, &row);
 }
@@ -420,6 +382,9 @@ stream_put(struct stream *s, struct store *store)
 	err = stream_save_reference(s, store);
 	if (!err)
 		err = stream_put_cells(s, store);
+	for (uint32_t slot = 0; slot < LIMIT_TESTS && !err; slot++)
+		if (s->retired >> slot & 1)
+			err = store_drop_detector(store, detector_id(s, slot));
 	for (uint32_t i = 0; i < s->tests && !err; i++)
 		err = put_detector(&s->test[i], store);
 	if (err)

@@ -8,129 +8,64 @@
 
 #include "config/diag.h"
 #include "config/limits.h"
-#include "detectors/kit/dependence.h"
-
-#include "detectors/kit/reference.h"
 #include "monitor/alert/alert.h"
 #include "monitor/log.h"
 #include "monitor/stream/model.h"
+#include "monitor/stream/stream_reference.h"
 
-/* A reference as detectors read it, made of learned values. Owns its arrays. */
-struct made_reference {
-	struct reference ref;
-	double *value;
-	uint32_t *code, *day;
-};
-
+/* Appends `"name":value` to the parameters as JSON, where there is room for a whole one. */
 static void
-made_free(struct made_reference *r)
+write_parameter(struct test *t, const struct option *row, const void *own)
 {
-	free(r->value);
-	free(r->code);
-	free(r->day);
-	memset(r, 0, sizeof *r);
-}
+	char text[200], one[260];
+	size_t at = strlen(t->params);
+	bool bare = row->type == OPTION_F64 || row->type == OPTION_U32 || row->type == OPTION_I64 ||
+	            row->type == OPTION_BOOL;
 
-/* Fewer days say nothing about how days differ: a wander of one or two degrees of freedom would tolerate
- * every change there is (Student's t at .995 is 64 with one, 10 with two). */
-enum { WANDER_DAYS = 7 };
-
-/* Days in order of first appearance. References are in order of time but for late records, so the last
- * few days are where a day is found again. */
-static uint32_t
-day_index(int32_t *seen, uint32_t *days, int32_t day)
-{
-	for (uint32_t i = *days; i-- > 0;)
-		if (seen[i] == day)
-			return i;
-	seen[*days] = day;
-	return (*days)++;
-}
-
-static void
-make_reference(struct made_reference *r, const struct stream *s, const struct learned *v, uint32_t n)
-{
-	int32_t *seen = must_calloc(n, sizeof *seen);
-	uint32_t days = 0;
-
-	memset(r, 0, sizeof *r);
-	r->day = must_calloc(n, sizeof *r->day);
-	if (s->categories)
-		r->code = must_calloc(n, sizeof *r->code);
+	option_format(row, own, text, sizeof text);
+	if (row->type == OPTION_LIST)
+		snprintf(one, sizeof one, "\"%s\":[%s],", row->name, text);
 	else
-		r->value = must_calloc(n, sizeof *r->value);
-	for (uint32_t i = 0; i < n; i++) {
-		if (s->categories)
-			r->code[i] = (uint32_t)v[i].value;
-		else
-			r->value[i] = v[i].value;
-		r->day[i] = day_index(seen, &days, v[i].day);
-	}
-	free(seen);
-	r->ref = (struct reference){
-		.n = n,
-		.value = r->value,
-		.code = r->code,
-		.day = r->day,
-		.days = days ? days : 1,
-		.keys = 1,
-	};
-	if (days < WANDER_DAYS) { /* such a stream is `void: short` */
-		r->ref.day = NULL;
-		r->ref.days = 1;
-	}
-	if (s->categories) {
-		r->ref.categories = s->categories->n;
-		r->ref.text = (const char *const *)s->categories->text;
-		r->ref.text_len = s->categories->length;
-	}
+		snprintf(one, sizeof one, bare || (text[0] >= '0' && text[0] <= '9') ? "\"%s\":%s," :
+		         "\"%s\":\"%s\",", row->name, text);
+	if (at + strlen(one) + 24 < sizeof t->params)
+		memcpy(t->params + at, one, strlen(one) + 1);
 }
 
-/* Filters without `thin` are thinned here: the largest step that an indicator of a cell with at least
- * 100 values needs (contract 11a). */
-static uint32_t
-categorical_step(const struct made_reference *r, bool *dependent)
-{
-	uint32_t step = 1;
-	double *indicator = must_calloc(r->ref.n, sizeof *indicator);
-
-	*dependent = false;
-	for (uint32_t c = 0; c < r->ref.categories; c++) {
-		uint32_t count = 0, k;
-		bool none;
-
-		for (uint32_t i = 0; i < r->ref.n; i++) {
-			indicator[i] = r->code[i] == c;
-			count += r->code[i] == c;
-		}
-		if (count < LIMIT_REFERENCE_MIN)
-			continue;
-		k = dependence_step(indicator, r->ref.n, &none);
-		*dependent |= none;
-		step = k > step ? k : step;
-	}
-	free(indicator);
-	return *dependent ? 1 : step;
-}
-
-static uint64_t
-reference_hash(const struct learned *v, uint32_t n)
-{
-	uint64_t hash = n;
-
-	for (uint32_t i = 0; i < n; i++) {
-		struct { uint64_t before; double value; int64_t day; } link = { hash, v[i].value, v[i].day };
-
-		hash = XXH64(&link, sizeof link, 0);
-	}
-	return hash;
-}
-
-/* The option tables say how a parameter is called; texts keep them the only parsers. */
+/* An option that the daemon sets where the configuration does not say it. */
 struct parameter {
 	const char *name;
 	double value;
 };
+
+static int
+test_options(struct test *t, const struct detector *det, const struct parameter *parameter, size_t parameters,
+             void *own, uint64_t *hash, struct diag *d)
+{
+	bool configured = !strcmp(det->name, t->config->method.name);
+	char text[400];
+	int err = 0;
+
+	option_defaults(det->options, own);
+	if (configured)
+		memcpy(own, t->config->options, det->options_size); /* numbers, words and lists: no text */
+	snprintf(t->params, sizeof t->params, "{");
+	for (const struct option *row = det->options; row->name && !err; row++) {
+		bool shown = configured && t->config->given >> (row - det->options) & 1;
+
+		for (size_t i = 0; i < parameters && !shown && !err; i++)
+			if (!strcmp(parameter[i].name, row->name)) {
+				snprintf(text, sizeof text, "%.17g", parameter[i].value);
+				err = option_set(row, own, text, d);
+				shown = true;
+			}
+		option_format(row, own, text, sizeof text);
+		*hash = XXH64(text, strlen(text), *hash);
+		if (shown)
+			write_parameter(t, row, own);
+	}
+	return err;
+}
 
 static int
 test_create(struct test *t, const char *method, const struct parameter *parameter, size_t parameters,
@@ -140,29 +75,19 @@ test_create(struct test *t, const char *method, const struct parameter *paramete
 	const struct stream *s = t->stream;
 	void *own = must_calloc(1, det->options_size + 1);
 	struct diag d = { "" };
-	int at = 0, err = 0;
+	uint64_t fingerprint = hash;
+	int err = test_options(t, det, parameter, parameters, own, &fingerprint, &d);
+	size_t at = strlen(t->params);
 
-	option_defaults(det->options, own);
-	at += snprintf(t->params, sizeof t->params, "{");
-	for (size_t i = 0; i < parameters && !err; i++) {
-		char text[40];
-
-		snprintf(text, sizeof text, "%.17g", parameter[i].value);
-		err = option_set(option_find(det->options, parameter[i].name), own, text, &d);
-		at += snprintf(t->params + at, sizeof t->params - (size_t)at, "\"%s\":%.6g,",
-		               parameter[i].name, parameter[i].value);
-	}
-	snprintf(t->params + at, sizeof t->params - (size_t)at, "\"reference\":%u}",
-	         r && hash ? r->ref.n : 0);
+	snprintf(t->params + at, sizeof t->params - at, "\"reference\":%u}", r && hash ? r->ref.n : 0);
 	t->method = det->name;
 	if (!err)
 		err = runner_create(&t->runner, det, own, o, r ? &r->ref : NULL,
 		                    s->model->common->config->seed, s->rng_stream, &d);
 	option_finish(det->options, own);
 	free(own);
-	t->fingerprint = XXH64(t->params, strlen(t->params), hash);
 	t->fingerprint = XXH64(det->name, strlen(det->name),
-	                       t->fingerprint + o->thin + ((uint64_t)o->phases << 32) +
+	                       fingerprint + o->thin + ((uint64_t)o->phases << 32) +
 	                               s->model->common->config->seed);
 	if (err) {
 		log_event(LOG_WARN, "detector", "%.*s %s: no %s: %s", (int)s->model->name_length,
@@ -178,45 +103,62 @@ stream_meter(struct stream *s)
 	const struct plan *p = &s->model->common->plan;
 	double share = model_share(s->model, s, s->model->common->at_ms);
 
+	bool first = false;
+
+	/* The plan is fixed when the first paging test starts; evidence before that has what is known. */
+	for (uint32_t i = 0; i < s->pagers; i++)
+		first |= s->test[i].runner && s->test[i].share == 0;
 	for (uint32_t i = 0; i < s->tests; i++) {
 		struct test *t = &s->test[i];
 		struct meter m;
 
-		if (t->share == 0)
-			t->share = share / s->pagers;
+		if (t->role == TEST_UNBUDGETED || !t->runner)
+			continue;
+		if (t->share == 0 || (first && t->role == TEST_EVIDENCE))
+			t->share = share / (s->pagers ? s->pagers : 1);
 		m = (struct meter){ t->share / (double)p->period_ms, p->period_ms / 50 };
-		if (t->runner)
-			runner_set_meter(t->runner, &m);
+		runner_set_meter(t->runner, &m);
 	}
 }
 
 static struct runner_options
-options(const struct stream *s, bool paging)
+options(const struct test *t)
 {
+	static const double threshold[] = { [TEST_PAGING] = 1, [TEST_EVIDENCE] = (double)INFINITY,
+		                            [TEST_UNBUDGETED] = 1e4 };
+
 	return (struct runner_options){
-		.threshold = paging ? 1 : (double)INFINITY,
-		.thin = s->model->config->thin,
+		.threshold = threshold[t->role],
+		.thin = t->role == TEST_UNBUDGETED ? 1 : t->stream->model->config->thin,
 		.phases = 1,
 		.warmup = LIMIT_WARMUP,
 	};
 }
 
-/* What a stream gets by its type: the test that pages, and the evidence beside it. */
-static const char *const default_method[][2] = {
-	[STREAM_NUMERIC] = { "tolerant", "conformal" },
-	[STREAM_BINARY] = { "tolerant-binary", "binary" },
-	[STREAM_CATEGORICAL] = { "tolerant-categorical", "categorical" },
-};
-
+/* The list that the configuration has for this stream; those that page come first. */
 void
 stream_make_tests(struct stream *s)
 {
-	s->tests = 2;
-	s->pagers = 1;
-	s->test = must_calloc(s->tests, sizeof *s->test);
-	for (uint32_t i = 0; i < s->tests; i++)
-		s->test[i] = (struct test){ .stream = s, .slot = i, .method = default_method[s->type][i],
-			                    .role = i < s->pagers ? TEST_PAGING : TEST_EVIDENCE };
+	const struct tests_config *list = config_stream_tests(s->model->config, s->name, stream_type_text(s->type));
+
+	s->test = must_calloc(LIMIT_TESTS, sizeof *s->test);
+	for (int pass = 0; pass < 2; pass++)
+		for (size_t i = 0; list && i < list->tests; i++) {
+			const struct test_config *c = &list->test[i];
+
+			if ((c->role == TEST_PAGING) != (pass == 0))
+				continue;
+			if (!(c->method.types >> s->type & 1)) {
+				log_event(LOG_WARN, "detector", "%.*s %s: no %s: not for a %s stream",
+				          (int)s->model->name_length, s->model->name, s->name,
+				          c->method.name, stream_type_text(s->type));
+				continue;
+			}
+			s->test[s->tests] = (struct test){ .stream = s, .config = c, .slot = s->tests,
+				                           .method = c->method.name, .role = c->role };
+			s->pagers += c->role == TEST_PAGING;
+			s->tests++;
+		}
 }
 
 /* Values of a warm-up that was over before a restart: they were this test's reference. */
@@ -229,32 +171,34 @@ warmed_up(const struct test *t, struct made_reference *warm)
 	return warm;
 }
 
-/* Misses against a stated level and a calibration of known size: the null is known (contract 3, 15). */
+/* A null that is stated and not learnt (contract 3): k is found from a fitted reference, else from the
+ * test's own first values. Misses against a stated level and a calibration of known size are one (15). */
 static void
 start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 {
 	const struct stream *s = t->stream;
 	struct parameter p0 = { "p0", s->known_p0 };
-	struct runner_options o = options(s, true);
+	struct runner_options o = options(t);
 	struct made_reference warm = { 0 };
+	bool coverage = !strcmp(t->config->method.name, "tolerant-binary");
 
 	o.thin = 1;
 	o.phases = OPTION_AUTO;
 	o.warmup = 2000;
-	if (!s->fitted) { /* k is found from its own first values */
+	if (!s->fitted) {
 		hash = 0;
 		r = warmed_up(t, &warm);
 	}
-	test_create(t, "sr-bernoulli", &p0, 1, &o, r, hash);
+	test_create(t, coverage ? "sr-bernoulli" : t->method, &p0, coverage, &o, r, hash);
 	made_free(&warm);
 }
 
 static void
-start_paging(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
+start_learnt(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
 	const struct stream *s = t->stream;
 	struct parameter p[] = { { "min_effect", s->model->config->min_effect } };
-	struct runner_options o = options(s, true);
+	struct runner_options o = options(t);
 
 	if (s->categories)
 		o.thin = step;
@@ -265,7 +209,7 @@ static void
 start_evidence(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
 	const struct stream *s = t->stream;
-	struct runner_options o = options(s, false);
+	struct runner_options o = options(t);
 	struct made_reference warm = { 0 };
 
 	if (s->categories)
@@ -279,20 +223,53 @@ start_evidence(struct test *t, const struct made_reference *r, uint32_t step, ui
 	made_free(&warm);
 }
 
-/* A complete reference, or NULL, and what was found in it. */
+/* Thresholds of these are in standard deviations: they see the values in those of the reference. Averages
+ * of 0 and 1 are bounded as they are. */
+static void
+start_unbudgeted(struct test *t, const struct made_reference *r, uint64_t hash)
+{
+	const struct stream *s = t->stream;
+	struct runner_options o = options(t);
+	bool bounded = s->type == STREAM_BINARY && (!strcmp(t->method, "adwin") || !strcmp(t->method, "hddm-a"));
+
+	t->scale = 0;
+	if (!bounded && strcmp(t->method, "martingale")) {
+		double sd = s->type == STREAM_BINARY ? sqrt(s->baseline * (1 - s->baseline)) : s->cells->sd;
+
+		t->centre = s->type == STREAM_BINARY ? s->baseline : s->cells->mean;
+		t->scale = sd > 0 ? sd : 1;
+	}
+	test_create(t, t->method, NULL, 0, &o, NULL, XXH64(&t->scale, sizeof t->scale, hash ? hash : r->ref.n));
+}
+
+static bool
+known_null(const struct test *t)
+{
+	if (!isnan(t->stream->known_p0) && !strcmp(t->config->method.name, "tolerant-binary"))
+		return true;
+	return detector_find(t->config->method.name)->flags & DETECTOR_PHASES;
+}
+
+/* r: the complete reference, or NULL while there is none. */
 static void
 start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
 	const struct stream *s = t->stream;
+	bool grows = detector_find(t->config->method.name)->flags & DETECTOR_WARMS_UP;
 
 	if (t->runner)
 		return;
-	if (t->role == TEST_EVIDENCE)
-		start_evidence(t, s->fitted ? r : NULL, s->fitted ? step : OPTION_AUTO, s->fitted ? hash : 0);
-	else if (!isnan(s->known_p0))
+	t->tolerant = known_null(t) || t->config->method.budget != METHOD_SHOWS;
+	if (t->role == TEST_UNBUDGETED) {
+		if (r)
+			start_unbudgeted(t, r, hash);
+	} else if (known_null(t)) {
 		start_known_null(t, r, hash);
-	else if (r)
-		start_paging(t, r, step, hash);
+	} else if (t->role == TEST_EVIDENCE && grows) {
+		start_evidence(t, s->fitted ? r : NULL, s->fitted ? step : OPTION_AUTO, s->fitted ? hash : 0);
+	} else if (r) {
+		start_learnt(t, r, step, hash);
+	}
 }
 
 /* Cells, baseline and tests of what is known by now. */
@@ -333,8 +310,7 @@ stream_start_tests(struct stream *s, struct diag *d)
 	}
 	for (uint32_t i = 0; i < s->tests; i++)
 		start_test(&s->test[i], complete ? &r : NULL, step, hash);
-	if (s->pagers && s->test[0].runner)
-		stream_meter(s);
+	stream_meter(s);
 	stream_suspend(s, s->episode.open || s->episode.expected);
 	made_free(&r);
 	return 0;

@@ -5,8 +5,8 @@ match($0, /^#include "[a-z]+\//) {
 	if (!(to in rank) || rank[to] > rank[p[1]]) {
 		print FILENAME ":" FNR ": " p[1] " may not include " to; bad = 1
 	}
-	if (p[1] == "detectors" && to == "config" && $0 !~ /config\/(option|diag)\.h/) {
-		print FILENAME ":" FNR ": detectors see only option.h and diag.h of config"; bad = 1
+	if (p[1] == "detectors" && to == "config" && $0 !~ /config\/(option|diag|method)\.h/) {
+		print FILENAME ":" FNR ": detectors see only option.h, diag.h and method.h of config"; bad = 1
 	}
 }
 /^#include <(stdio|time|unistd|pthread|sqlite3|librdkafka|fcntl|sys)/ && FILENAME ~ /^detectors\// {
