@@ -25,6 +25,8 @@ struct runner_options {
 	uint32_t thin;      /* step or OPTION_AUTO; 1 */
 	uint32_t phases;    /* copies or OPTION_AUTO; 1 */
 	uint32_t warmup;    /* OPTION_AUTO: 1000, or 2000 for phases: auto */
+	bool ranks_within;  /* thin: auto of days and keys looks at ranks less means (WITHIN_RANKS), not at
+	                     * values less means as contract 4b has it: no option of filters */
 };
 extern const struct option runner_option_table[]; /* ended by OPT_END */
 

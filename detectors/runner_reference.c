@@ -66,7 +66,8 @@ auto_step(const struct runner *r, const struct reference *ref, bool *dependent)
 		/* Only a tolerant test forgives what is common to the records of a day. */
 		if (!(det->flags & DETECTOR_KEYED))
 			seen.day = NULL;
-		return dependence_step_within_days(&seen, dependent);
+		return dependence_step_within_days(&seen, r->options.ranks_within ? WITHIN_RANKS : WITHIN_VALUES,
+		                                   dependent);
 	}
 	scratch = malloc((ref->n + (size_t)1) * sizeof *scratch);
 	if (!scratch) {

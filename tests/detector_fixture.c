@@ -109,7 +109,7 @@ own_options(const struct detector *det)
 struct runner *
 make(const struct detector *det, const struct way *way, const struct reference *ref)
 {
-	struct runner_options o;
+	struct runner_options o = { 0 };
 	struct meter meter = { 1e-7, 20000 };
 	struct runner *r;
 	struct diag d = { "" };

@@ -47,7 +47,7 @@ equal_values_do_not_hang_together_by_their_day(void **state)
 	for (size_t i = 0; i < sizeof rate / sizeof rate[0]; i++) {
 		struct reference ref = make(s, 0, rate[i], 0);
 
-		assert_in_range(dependence_step_within_days(&ref, &dependent), 1, 2);
+		assert_in_range(dependence_step_within_days(&ref, WITHIN_RANKS, &dependent), 1, 2);
 		assert_false(dependent);
 	}
 	free(s);
@@ -65,7 +65,7 @@ what_hangs_together_within_a_day_is_found(void **state)
 	for (size_t i = 0; i < sizeof rate / sizeof rate[0]; i++) {
 		struct reference ref = make(s, .6, rate[i], 0);
 
-		assert_in_range(dependence_step_within_days(&ref, &dependent), 4, 32);
+		assert_in_range(dependence_step_within_days(&ref, WITHIN_RANKS, &dependent), 4, 32);
 		assert_false(dependent);
 	}
 	free(s);
@@ -81,10 +81,10 @@ what_a_whole_day_has_in_common_is_forgiven(void **state)
 	(void)state;
 	assert_non_null(s);
 	ref = make(s, 0, 0, .3);
-	assert_in_range(dependence_step_within_days(&ref, &dependent), 1, 2);
+	assert_in_range(dependence_step_within_days(&ref, WITHIN_RANKS, &dependent), 1, 2);
 	assert_false(dependent);
 	ref.day = NULL; /* and without its days it is not */
-	assert_true(dependence_step_within_days(&ref, &dependent) > 8 || dependent);
+	assert_true(dependence_step_within_days(&ref, WITHIN_RANKS, &dependent) > 8 || dependent);
 	free(s);
 }
 

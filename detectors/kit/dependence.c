@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "detectors/kit/reference.h"
 #include "detectors/kit/sort.h"
@@ -144,24 +145,28 @@ subtract_means(double *value, const uint32_t *group, uint32_t groups, uint32_t n
 	}
 }
 
-/* Means are taken off the ranks. Ranks of values less their means would hang together wherever values are
- * equal: 0 less the mean of its day is a different number on every day, the same one all day long. */
 uint32_t
-dependence_step_within_days(const struct reference *ref, bool *dependent)
+dependence_step_within_days(const struct reference *ref, enum within within, bool *dependent)
 {
 	uint32_t days = ref->day ? ref->days : 1, keys = ref->key ? ref->keys : 1, n = ref->n;
 	size_t groups = (days > keys ? days : keys) + (size_t)1;
-	double *rank = malloc((n + (size_t)1) * sizeof *rank);
+	double *left = malloc((n + (size_t)1) * sizeof *left);
 	double *sum = malloc(groups * sizeof *sum), *count = malloc(groups * sizeof *count);
 	uint32_t step = 1;
+	bool ok = left && sum && count && n >= 2;
 
 	*dependent = true;
-	if (rank && sum && count && n >= 2 && middle_ranks(rank, ref->value, n)) {
-		subtract_means(rank, ref->key, keys, n, sum, count);
-		subtract_means(rank, ref->day, days, n, sum, count);
-		step = step_of_ranks(rank, n, dependent);
+	if (ok && within == WITHIN_VALUES)
+		memcpy(left, ref->value, n * sizeof *left);
+	else
+		ok = ok && middle_ranks(left, ref->value, n);
+	if (ok) {
+		subtract_means(left, ref->key, keys, n, sum, count);
+		subtract_means(left, ref->day, days, n, sum, count);
+		step = within == WITHIN_VALUES ? dependence_step(left, n, dependent) :
+			step_of_ranks(left, n, dependent);
 	}
-	free(rank);
+	free(left);
 	free(sum);
 	free(count);
 	return step;

@@ -11,8 +11,10 @@ struct reference;
  * found (then k = 1). Allocates and frees scratch; only for use while something is created.
  * Deterministic; O(n log n + n h). Returns 1 with *dependent = true when memory fails. */
 uint32_t dependence_step(const double *value, uint32_t n, bool *dependent);
-/* The same for what `tolerant*` thins (4b): ranks less the mean of their key, then less the mean of their
- * day (of day NULL: not). */
-uint32_t dependence_step_within_days(const struct reference *ref, bool *dependent);
+/* The same for what `tolerant*` thins (4b): values less the mean of their key, then less the mean of their
+ * day (of day NULL: not); or their ranks treated so. Where values repeat, the former hang together though
+ * records do not: 0 less the mean of its day is another number on every day, and the same one all day. */
+enum within { WITHIN_VALUES, WITHIN_RANKS };
+uint32_t dependence_step_within_days(const struct reference *ref, enum within within, bool *dependent);
 
 #endif

@@ -132,6 +132,7 @@ options(const struct test *t)
 		.thin = t->role == TEST_UNBUDGETED ? 1 : t->stream->model->config->thin,
 		.phases = 1,
 		.warmup = LIMIT_WARMUP,
+		.ranks_within = true,
 	};
 }
 

@@ -102,7 +102,7 @@ make(const struct detector *det, const struct records *rec, bool references)
 	const struct meter meter = { 1.0 / 604800000, 604800000 / 50 };
 	struct reference ref = reference_of(rec);
 	void *own = calloc(1, det->options_size + 1);
-	struct runner_options o;
+	struct runner_options o = { 0 };
 	struct runner *r = NULL;
 	struct diag d = { "" };
 

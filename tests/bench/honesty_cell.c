@@ -118,7 +118,7 @@ own_options(const struct honesty_cell *c)
 static struct runner *
 make_runner(const struct honesty_cell *c, const struct reference *ref, double per_ms, uint64_t seed)
 {
-	struct runner_options o;
+	struct runner_options o = { 0 };
 	struct runner *runner;
 	struct diag d;
 	void *own = own_options(c);
@@ -127,6 +127,7 @@ make_runner(const struct honesty_cell *c, const struct reference *ref, double pe
 	o.threshold = 1;
 	o.thin = c->test->thin;
 	o.phases = c->test->phases;
+	o.ranks_within = true; /* as the daemon has it */
 	if (runner_create(&runner, c->test->detector, own, &o, ref, seed, 1, &d))
 		bench_die(c->test->label, d.text);
 	/* One allowed alarm in the time of gamma records, which is also the period. */
