@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detectors/kit/isa.h"
+
 struct codec;
 struct diag;
 struct option;
@@ -105,6 +107,9 @@ struct detector {
 	/* State only. load() accepts exactly what update() can produce, else ERR_CORRUPT. */
 	void (*save)(const void *self, struct codec *out);
 	int (*load)(void *self, struct codec *in, struct diag *d);
+	/* Chooses the instruction set of its kernels; false when the processor lacks it. Only tests and
+	 * benchmarks need this: the best one is the default, and all give the same bits. NULL: no kernels. */
+	bool (*use)(void *self, enum isa isa);
 };
 
 extern const struct detector *const detector_table[]; /* NULL-terminated, sorted by name */

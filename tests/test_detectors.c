@@ -11,6 +11,7 @@
 #include "detectors/kit/edges.h"
 #include "detectors/kit/rng.h"
 #include "detectors/kit/special.h"
+#include "detectors/runner_internal.h"
 #include "tests/detector_fixture.h"
 #include "tests/tests.h"
 
@@ -91,6 +92,43 @@ any_cut_gives_the_same_bits(void **state)
 {
 	(void)state;
 	every_way(check_cuts);
+}
+
+static void
+check_instructions(const struct detector *det, const struct way *way, struct data *t,
+                   struct runner_scratch *s)
+{
+	struct reading *base = calloc(STREAM, sizeof *base), *other = calloc(STREAM, sizeof *other);
+	uint8_t *a = malloc(STATE_BYTES), *b = malloc(STATE_BYTES);
+	size_t size = 0;
+
+	for (enum isa isa = ISA_BASE; det->use && !way->warms && isa <= ISA_AVX512; isa++) {
+		struct runner *r = make(det, way, &t->reference);
+		bool ran = det->use(r->instance, isa);
+
+		assert_true(ran || isa != ISA_BASE);
+		if (ran) {
+			feed(r, t, 0, STREAM, s, isa == ISA_BASE ? base : other);
+			if (isa == ISA_BASE)
+				size = state_of(r, a);
+			else
+				same_readings(det, way, base, other);
+			assert_int_equal(state_of(r, b), size);
+			assert_memory_equal(a, b, size);
+		}
+		runner_destroy(r);
+	}
+	free(base);
+	free(other);
+	free(a);
+	free(b);
+}
+
+static void
+any_instruction_set_gives_the_same_bits(void **state)
+{
+	(void)state;
+	every_way(check_instructions);
 }
 
 /* The reference of a warm-up, copied: what a caller stores. */
@@ -426,6 +464,7 @@ dependence_is_found_or_denied(void **state)
 
 const struct CMUnitTest detectors_tests[] = {
 	TEST("detectors/any_cut_gives_the_same_bits", any_cut_gives_the_same_bits),
+	TEST("detectors/any_instruction_set_gives_the_same_bits", any_instruction_set_gives_the_same_bits),
 	TEST("detectors/a_restart_at_any_record_changes_nothing",
 	     a_restart_at_any_record_changes_nothing),
 	TEST("detectors/load_survives_any_bytes", load_survives_any_bytes),

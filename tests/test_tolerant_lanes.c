@@ -91,7 +91,7 @@ tolerant_lanes_same_bits(void **state)
 	uint32_t ran = 0;
 
 	(void)state;
-	for (enum lanes_isa isa = LANES_BEST; isa <= LANES_AVX512; isa++) {
+	for (enum isa isa = ISA_BEST; isa <= ISA_AVX512; isa++) {
 		struct lane_world w;
 
 		lane_world_init(&w);
@@ -111,7 +111,7 @@ tolerant_lanes_same_bits(void **state)
 
 /* Factors that make R grow to the clamp, with crossings on the way. */
 static void
-bounded_world_init(struct lane_world *w, uint32_t lanes, enum lanes_isa isa, bool bounded)
+bounded_world_init(struct lane_world *w, uint32_t lanes, enum isa isa, bool bounded)
 {
 	lane_world_init(w);
 	lanes_init(&w->lanes, w->memory, lanes, 1, lanes - 1);
@@ -142,8 +142,8 @@ tolerant_lanes_bounded_same_bits(void **state)
 		struct lane_world w, v;
 		double c = threshold[k % 3], expect[ROWS], got[ROWS];
 
-		bounded_world_init(&w, lanes[k / 3 % 7], LANES_BASE, false);
-		bounded_world_init(&v, lanes[k / 3 % 7], LANES_BASE + k / 21, true);
+		bounded_world_init(&w, lanes[k / 3 % 7], ISA_BASE, false);
+		bounded_world_init(&v, lanes[k / 3 % 7], ISA_BASE + k / 21, true);
 		for (uint32_t at = 0, to = 0; v.ran && at < ROWS;) {
 			if (at == to)
 				to = at + 1 + (uint32_t)(30 * uniform(10, at));

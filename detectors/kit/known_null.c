@@ -88,6 +88,12 @@ known_null_update(void *instance, const struct column *column, uint32_t from, do
 	return from;
 }
 
+bool
+known_null_use(void *instance, enum isa isa)
+{
+	return lanes_use(&((struct known_null *)instance)->lanes, isa);
+}
+
 void
 known_null_reset(void *instance)
 {

@@ -41,6 +41,7 @@ size_t known_null_bytes(size_t size, uint32_t bets, uint32_t phases, uint32_t ex
 /* The functions of the vtable, but for `change`. */
 uint32_t known_null_update(void *instance, const struct column *column, uint32_t from,
                            double threshold, struct reading *out);
+bool known_null_use(void *instance, enum isa isa);
 void known_null_reset(void *instance);
 void known_null_skip(void *instance, uint64_t n);
 void known_null_save(const void *instance, struct codec *out);

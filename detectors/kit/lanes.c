@@ -55,25 +55,18 @@ static const struct lanes_kernel avx512_kernel = { avx512_run, avx512_run_calm, 
 #endif
 
 bool
-lanes_use(struct lanes *l, enum lanes_isa isa)
+lanes_use(struct lanes *l, enum isa isa)
 {
-#if defined(__x86_64__)
-	bool avx512 = __builtin_cpu_supports("avx512f") != 0;
-	bool avx2 = __builtin_cpu_supports("avx2") != 0;
-
-	if ((isa == LANES_AVX512 && !avx512) || (isa == LANES_AVX2 && !avx2))
+	if (!isa_choose(&isa))
 		return false;
-	if (isa == LANES_AVX512 || (isa == LANES_BEST && avx512)) {
-		l->kernel = &avx512_kernel;
-		return true;
-	}
-	if (isa == LANES_AVX2 || (isa == LANES_BEST && avx2)) {
-		l->kernel = &avx2_kernel;
-		return true;
-	}
-#endif
 	l->kernel = &base_kernel;
-	return isa == LANES_BASE || isa == LANES_BEST;
+#if defined(__x86_64__)
+	if (isa == ISA_AVX2)
+		l->kernel = &avx2_kernel;
+	else if (isa == ISA_AVX512)
+		l->kernel = &avx512_kernel;
+#endif
+	return true;
 }
 
 size_t
@@ -100,7 +93,7 @@ lanes_init(struct lanes *l, void *memory, uint32_t n, uint32_t phases, uint32_t 
 	l->before = at + (4 + (size_t)LANES_SUMS) * n;
 	for (uint32_t i = 0; i < n; i++)
 		l->p[i] = 1;
-	lanes_use(l, LANES_BEST);
+	lanes_use(l, ISA_BEST);
 }
 
 size_t

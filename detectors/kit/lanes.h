@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detectors/kit/isa.h"
+
 struct codec;
 
 enum { LANES_BLOCK = 16, LANES_SUMS = 3 };
@@ -63,8 +65,6 @@ struct lanes_rows {
 	const double (*add)[LANES_SUMS];
 };
 
-enum lanes_isa { LANES_BEST, LANES_BASE, LANES_AVX2, LANES_AVX512 };
-
 size_t lanes_bytes(uint32_t n, uint32_t phases);
 /* `memory` has lanes_bytes() zeroed bytes, aligned to 64, and outlives the struct. */
 void lanes_init(struct lanes *l, void *memory, uint32_t n, uint32_t phases, uint32_t real);
@@ -72,7 +72,7 @@ void lanes_init(struct lanes *l, void *memory, uint32_t n, uint32_t phases, uint
 size_t lanes_own_bytes(uint32_t n);
 void lanes_own_init(struct lanes *l, void *memory);
 /* Chooses the instruction set; false when the processor lacks it. Only tests need this. */
-bool lanes_use(struct lanes *l, enum lanes_isa isa);
+bool lanes_use(struct lanes *l, enum isa isa);
 /* One record: L[n], gain g, copy `phase`, event time, addends of the sums. Returns the sum of R
  * over all lanes of that copy (times no weight). */
 double lanes_step(struct lanes *l, const double *factor, double g, uint32_t phase, int64_t time_ms,

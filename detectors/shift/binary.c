@@ -255,6 +255,12 @@ binary_load(void *instance, struct codec *in, struct diag *d)
 	return 0;
 }
 
+static bool
+binary_use(void *instance, enum isa isa)
+{
+	return lanes_use(&((struct binary *)instance)->lanes, isa);
+}
+
 const struct detector binary_detector = {
 	.name = "binary",
 	.summary = "a rate that changes, against a growing estimate of it",
@@ -273,4 +279,5 @@ const struct detector binary_detector = {
 	.change = binary_change,
 	.save = binary_save,
 	.load = binary_load,
+	.use = binary_use,
 };

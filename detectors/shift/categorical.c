@@ -296,6 +296,12 @@ categorical_load(void *instance, struct codec *in, struct diag *d)
 	return 0;
 }
 
+static bool
+categorical_use(void *instance, enum isa isa)
+{
+	return lanes_use(&((struct categorical *)instance)->lanes, isa);
+}
+
 const struct detector categorical_detector = {
 	.name = "categorical",
 	.summary = "shares of categories that change, against growing estimates of them",
@@ -313,4 +319,5 @@ const struct detector categorical_detector = {
 	.change = categorical_change,
 	.save = categorical_save,
 	.load = categorical_load,
+	.use = categorical_use,
 };

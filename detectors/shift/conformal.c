@@ -254,6 +254,12 @@ conformal_load(void *instance, struct codec *in, struct diag *d)
 	return 0;
 }
 
+static bool
+conformal_use(void *instance, enum isa isa)
+{
+	return lanes_use(&((struct conformal *)instance)->lanes, isa);
+}
+
 const struct detector conformal_detector = {
 	.name = "conformal",
 	.summary = "any change of the law of a number, by growing conformal ranks",
@@ -271,4 +277,5 @@ const struct detector conformal_detector = {
 	.change = conformal_change,
 	.save = conformal_save,
 	.load = conformal_load,
+	.use = conformal_use,
 };

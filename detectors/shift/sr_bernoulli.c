@@ -152,4 +152,5 @@ const struct detector sr_bernoulli_detector = {
 	.change = sr_bernoulli_change,
 	.save = known_null_save,
 	.load = known_null_load,
+	.use = known_null_use,
 };

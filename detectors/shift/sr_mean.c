@@ -138,4 +138,5 @@ const struct detector sr_mean_detector = {
 	.change = sr_mean_change,
 	.save = known_null_save,
 	.load = known_null_load,
+	.use = known_null_use,
 };

@@ -123,4 +123,5 @@ const struct detector sr_normal_detector = {
 	.change = sr_normal_change,
 	.save = known_null_save,
 	.load = known_null_load,
+	.use = known_null_use,
 };

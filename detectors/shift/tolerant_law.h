@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detectors/kit/edges_index.h"
+
 struct reference;
 struct diag;
 
@@ -14,6 +16,7 @@ enum {
 	TOLERANT_BETAS = 4,     /* density bets of a search */
 	TOLERANT_ALPHAS = 3,    /* step bets of a search: three tails with two ratios each */
 	TOLERANT_STEPS = 2 * TOLERANT_ALPHAS,
+	TOLERANT_LEVELS = TOLERANT_ALPHAS + 1,
 	TOLERANT_LANES = TOLERANT_SEARCHES * (TOLERANT_BETAS + TOLERANT_STEPS),
 	TOLERANT_CELLS = 1024,  /* of the densities (contract 4) */
 };
@@ -24,28 +27,34 @@ struct tolerant_options {
 	uint32_t cycle;
 };
 
-/* One bin of one variable: G, E + 1 of contract 4 and how many of the nested tails it is in. */
+/* One bin of one variable, for p times TOLERANT_CELLS: G and E + 1, times TOLERANT_CELLS / (N + 1). */
 struct tolerant_bin {
 	double above, equal;
-	uint32_t up, down;
+};
+
+/* Between two neighbouring places of x no search changes its bin. */
+struct tolerant_place {
+	uint16_t bin[TOLERANT_SEARCHES];
+	uint16_t step[TOLERANT_VARIABLES]; /* row of the step bets of both searches of a variable */
 };
 
 /* One key's reference law. */
 struct tolerant_key {
-	_Alignas(64) double step[TOLERANT_SEARCHES][TOLERANT_ALPHAS + 1][TOLERANT_STEPS];
-	/* Ascending, padded with infinities to 2 * half - 1 edges. */
-	const double *edge[TOLERANT_VARIABLES];
-	struct tolerant_bin *bin[TOLERANT_VARIABLES];
-	uint32_t half;
-	double median;
-	double n;       /* N + 1 */
-	double rank;    /* 1 / (2 N) */
+	/* [level of up * TOLERANT_LEVELS + level of down]: how many of the nested tails the bins are in */
+	_Alignas(64) double step[TOLERANT_VARIABLES][TOLERANT_LEVELS * TOLERANT_LEVELS][2 * TOLERANT_STEPS];
+	struct edges_index index;           /* of x */
+	const struct tolerant_place *place; /* [index.n + 1] */
+	const struct tolerant_bin *bin[TOLERANT_VARIABLES];
+	/* mid-rank of a variable = rank[0] - rank[1] * (above + equal / 2 of both its bins) */
+	double rank[2];
 };
 
 struct tolerant_law {
 	double distance[TOLERANT_VARIABLES]; /* d, d' */
 	double mean;                         /* of the reference */
-	double (*density)[TOLERANT_BETAS];   /* [TOLERANT_CELLS] L of the density bets */
+	/* L of the density bets: [TOLERANT_CELLS + 1], the last twice, times scale[] */
+	const double (*density)[TOLERANT_BETAS];
+	double scale[TOLERANT_BETAS];
 	struct tolerant_key *key;            /* [keys] */
 	uint32_t keys;
 };

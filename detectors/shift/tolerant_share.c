@@ -245,6 +245,12 @@ share_load(void *self, struct codec *in, struct diag *d)
 	return 0;
 }
 
+static bool
+share_use(void *self, enum isa isa)
+{
+	return lanes_use(&((struct share *)self)->lanes, isa);
+}
+
 #define SHARE_METHODS                                                                              \
 	.source = "contract 4b",                                                                   \
 	.options_size = sizeof(struct tolerant_share_options),                                     \
@@ -255,7 +261,8 @@ share_load(void *self, struct codec *in, struct diag *d)
 	.skip = share_skip,                                                                        \
 	.change = share_change,                                                                    \
 	.save = share_save,                                                                        \
-	.load = share_load
+	.load = share_load,                                                                      \
+	.use = share_use
 
 const struct detector tolerant_binary_detector = {
 	.name = "tolerant-binary",

@@ -114,4 +114,5 @@ const struct detector window_p_detector = {
 	.change = window_p_change,
 	.save = known_null_save,
 	.load = known_null_load,
+	.use = known_null_use,
 };
