@@ -11,6 +11,7 @@
 #include "config/diag.h"
 #include "config/limits.h"
 
+static const char *const modes[] = { "live", "shadow", NULL };
 static const char *const sends[] = { "certified", "all", NULL };
 
 #define DAY 86400000.0
@@ -49,6 +50,15 @@ static const struct config_key alert_keys[] = {
 	           "False alarms to expect over all models, features, groups and detectors."),
 	CONFIG_KEY(OPTION_ROW(C, send, "send", OPTION_ENUM, enum send, "certified", 0, 0, sends,
 	                      "Which alerts are delivered: those whose promise holds, or all.")),
+	CONFIG_KEY(OPTION_ROW(C, alert_mode, "mode", OPTION_ENUM, enum alert_mode, "live", 0, 0, modes,
+	                      "shadow does everything but deliver: messages are kept in table `outbox`, marked.")),
+	{ .option = { .name = "sinks", .fallback = "[]",
+	              .help = "Where alerts are delivered, each entry one of the following; at least once, "
+	                      "in order for each alert." },
+		.read = config_key_deferred,
+		.child = config_sink_types,
+		.type = "list of sinks",
+		.list = true },
 	CONFIG_END,
 };
 
@@ -159,6 +169,7 @@ fill(struct config_reading *r, const struct yaml_node *root, struct config *c)
 		return;
 	config_model_read_all(r, root, c);
 	config_kafka_check(r, &c->kafka);
+	config_sink_read_all(r, root, c);
 	const struct yaml_node *keep = yaml_get(root, "retention");
 	if (keep && c->keep_hour_ms < c->keep_fine_ms)
 		config_reading_error(r, ERR_INVALID, keep, "retention: `hour` is shorter than `window`");
@@ -234,6 +245,9 @@ config_free(struct config *c)
 	config_strings_free(&c->topics_records);
 	config_strings_free(&c->topics_labels);
 	free(c->id_hash_key);
+	for (size_t i = 0; i < c->sinks; i++)
+		config_sink_free(&c->sink[i]);
+	free(c->sink);
 	config_model_free(&c->defaults);
 	for (size_t i = 0; i < c->models; i++)
 		config_model_free(&c->model[i]);

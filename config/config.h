@@ -115,6 +115,30 @@ struct model_config {
 };
 
 enum send { SEND_CERTIFIED, SEND_ALL };
+enum alert_mode { ALERTS_LIVE, ALERTS_SHADOW };
+
+/* Where alerts go (alerts.sinks). Texts that do not belong to the type are NULL. */
+enum sink_type { SINK_WEBHOOK, SINK_ALERTMANAGER, SINK_PAGERDUTY, SINK_KAFKA, SINK_COMMAND, SINK_LOG };
+enum sink_severity { SINK_INFO, SINK_WARNING, SINK_CRITICAL };
+enum sink_format { SINK_JSON, SINK_SLACK };
+struct sink_config {
+	enum sink_type type;
+	char *name;               /* unique; the type, or the type and a number, unless given */
+	char *url;                /* http(s); may hold a secret: never logged */
+	char *secret;             /* webhook: key of the signature */
+	char *token;              /* webhook, alertmanager: Authorization: Bearer */
+	char *routing_key;        /* pagerduty */
+	char *topic;              /* kafka */
+	char *proxy, *ca_file;    /* http sinks */
+	struct strings command;   /* program and its arguments */
+	enum sink_format format;  /* webhook */
+	int64_t timeout_ms;       /* of one delivery */
+	int64_t resend_ms;        /* alertmanager */
+	struct strings models;    /* globs; empty: all */
+	struct strings kinds;     /* empty: all */
+	enum sink_severity severity; /* and above */
+	int quiet_from, quiet_to; /* minutes of the local day in which only critical ones go; equal: none */
+};
 
 struct config {
 	char *path;               /* of the file; NULL when parsed from memory */
@@ -124,6 +148,9 @@ struct config {
 	double budget_alarms;     /* `budget: 1 per week`: 1 ... */
 	int64_t budget_period_ms; /* ... and a week; month: 30 d, year: 365 d, or a duration */
 	enum send send;
+	enum alert_mode alert_mode;
+	struct sink_config *sink;
+	size_t sinks;
 	int64_t merge_stall_ms;   /* 30 s */
 	uint64_t seed;            /* 1 */
 	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
@@ -134,7 +161,7 @@ struct config {
 	struct model_config defaults;  /* what a model has where it says nothing */
 	struct model_config *model;
 	size_t models;
-	uint64_t hash;            /* XXH64 of the checked values without secrets */
+	uint64_t hash;            /* XXH64 of the checked values without secrets and sinks */
 };
 
 /* On error *out is NULL, every message goes to `errors` (if not NULL), the first is in `d`. */

@@ -1,18 +1,15 @@
-/* config_kafka.c -- what goes through to librdkafka: which properties may, and where secrets are.
+/* config_kafka.c -- what goes through to librdkafka: which properties may.
  *
  * librdkafka reads integers with strtol and a cast, so 4294967297 would silently become 1: the
  * range is checked here. Its own errors (unknown name, bad value) come from rd_kafka_conf_set. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "config/config_key.h"
 #include "config/diag.h"
 
-enum { SECRET_BYTES_MAX = 1 << 16, PROPERTIES_MAX = 200, KAFKA_INT_MAX = 2147483647 };
+enum { PROPERTIES_MAX = 200, KAFKA_INT_MAX = 2147483647 };
 
 struct rule {
 	const char *name; /* `*` at one end stands for anything */
@@ -95,90 +92,6 @@ config_kafka_write_brokers(FILE *out, const struct config_key *k, const void *ta
 	config_key_write_text(out, ((const struct config *)target)->kafka.brokers);
 }
 
-/* The whole file but one newline at its end. The content never enters a message. */
-static int
-read_secret_file(struct config_reading *r, const struct yaml_node *n, const char *path, char **out)
-{
-	struct stat st;
-	size_t used = 0;
-	int err = 0;
-	/* Not blocking, or a FIFO would hold us here. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	char *text = malloc(SECRET_BYTES_MAX + 1);
-
-	if (!text) {
-		err = config_reading_error(r, ERR_IO, n, "out of memory");
-	} else if (fd < 0 || fstat(fd, &st)) {
-		err = config_reading_error(r, ERR_INVALID, n, "%s: cannot read %.200s: %s", n->key, path,
-		                           strerror(errno));
-	} else if (!S_ISREG(st.st_mode) || st.st_size > SECRET_BYTES_MAX) {
-		err = config_reading_error(r, ERR_INVALID, n,
-		                           "%s: %.200s is not a file of at most %d bytes", n->key, path,
-		                           SECRET_BYTES_MAX);
-	} else if (st.st_mode & S_IROTH) {
-		err = config_reading_error(r, ERR_INVALID, n, "%s: everybody may read %.200s; "
-		                           "`chmod o-r` it first", n->key, path);
-	}
-	while (!err && used < SECRET_BYTES_MAX) {
-		ssize_t got = read(fd, text + used, SECRET_BYTES_MAX - used);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			err = config_reading_error(r, ERR_INVALID, n, "%s: cannot read %.200s: %s", n->key,
-			                           path, strerror(errno));
-		if (got <= 0)
-			break;
-		used += (size_t)got;
-	}
-	if (!err && memchr(text, '\0', used))
-		err = config_reading_error(r, ERR_INVALID, n, "%s: %.200s holds a NUL byte", n->key, path);
-	if (!err) {
-		used -= used && text[used - 1] == '\n';
-		used -= used && text[used - 1] == '\r';
-		text[used] = '\0';
-		*out = text;
-		text = NULL;
-	}
-	free(text);
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
-/* ${ENV:NAME} or ${FILE:path} as the whole value; anything else stands for itself. */
-static int
-expand(struct config_reading *r, const struct yaml_node *n, char **out)
-{
-	const char *text = n->scalar;
-	size_t length = strlen(text);
-	const char *start = strstr(text, "${");
-
-	if (!start) {
-		*out = strdup(text);
-		return *out ? 0 : config_reading_error(r, ERR_IO, n, "out of memory");
-	}
-	bool env = !strncmp(text, "${ENV:", 6), file = !strncmp(text, "${FILE:", 7);
-	size_t skip = env ? 6 : 7;
-	if ((!env && !file) || strchr(text, '}') != text + length - 1 || length < skip + 2)
-		return config_reading_error(r, ERR_INVALID, n, "%s: ${ENV:NAME} and ${FILE:path} stand for "
-		                            "a whole value, without anything before, behind or inside",
-		                            n->key);
-	char *name = strndup(text + skip, length - skip - 1);
-	if (!name)
-		return config_reading_error(r, ERR_IO, n, "out of memory");
-	int err = 0;
-	const char *value = env ? getenv(name) : NULL;
-	if (file)
-		err = read_secret_file(r, n, name, out);
-	else if (!value)
-		err = config_reading_error(r, ERR_INVALID, n, "%s: the environment has no %.100s", n->key,
-		                           name);
-	else if (!(*out = strdup(value)))
-		err = config_reading_error(r, ERR_IO, n, "out of memory");
-	free(name);
-	return err;
-}
-
 /* As librdkafka reads it: base by prefix, so 0x1FFFFFFFF counts as well. */
 static bool
 truncates(const char *value)
@@ -215,7 +128,7 @@ read_property(struct config_reading *r, const struct yaml_node *n, struct kafka_
 	bool hide = in(secret, n->key);
 
 	if (!err)
-		err = expand(r, n, &p.value);
+		err = config_secret_expand(r, n, &p.value);
 	if (!err && !hide && !in(texts, n->key) && truncates(p.value))
 		err = config_reading_error(r, ERR_INVALID, n, "%s: %.40s is outside what librdkafka can "
 		                           "hold (-2147483648 to 2147483647)", n->key, n->scalar);

@@ -94,7 +94,8 @@ config_key_text(struct config_reading *r, const struct config_key *k, const stru
 	}
 	if (strstr(n->scalar, "${ENV:") || strstr(n->scalar, "${FILE:")) {
 		config_reading_error(r, ERR_INVALID, n,
-		                     "%s: ${ENV:..} and ${FILE:..} are replaced in kafka.properties only",
+		                     "%s: ${ENV:..} and ${FILE:..} are replaced in kafka.properties and in the "
+		                     "secrets of sinks only",
 		                     name);
 		return NULL;
 	}

@@ -39,6 +39,7 @@ struct config_key {
 	config_key_write_fn *write;     /* needed beside `read` where there is no `child` */
 	const char *type;               /* in words, for documentation; NULL: the option's */
 	const char *unset;              /* what holds where there is no default, in words */
+	bool list;                      /* a list whose entries are the children; told apart from the file */
 };
 
 #define CONFIG_KEY(row) { .option = row }
@@ -118,6 +119,17 @@ config_key_write_fn config_kafka_write_properties, config_kafka_write_brokers;
 /* What can be judged only when the whole section is read. */
 void config_kafka_check(struct config_reading *r, const struct kafka_config *kafka);
 void config_kafka_free(struct kafka_config *kafka);
+
+/* Secrets (config_secret.c); *out is malloc()ed. ${ENV:NAME} or ${FILE:path} as the whole value of n,
+ * anything else stands for itself. */
+int config_secret_expand(struct config_reading *r, const struct yaml_node *n, char **out);
+/* The whole file at `path` but one newline at its end. */
+int config_secret_file(struct config_reading *r, const struct yaml_node *n, const char *path, char **out);
+
+/* alerts.sinks of `root` into c (config_sink.c). One row a type, its children the keys of a sink. */
+extern const struct config_key config_sink_types[];
+void config_sink_read_all(struct config_reading *r, const struct yaml_node *root, struct config *c);
+void config_sink_free(struct sink_config *sink);
 
 /* windows, fields, defaults and models of `root` into c (config_model.c). */
 void config_model_read_all(struct config_reading *r, const struct yaml_node *root,

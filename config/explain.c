@@ -64,13 +64,16 @@ print_key(FILE *out, const struct config_key *k, int depth, bool whole)
 	margin(out, depth);
 	if (models)
 		fprintf(out, "%s: %s\n", name, fallback);
-	else if (k->child)
+	else if (k->child && !(k->list && whole))
 		fprintf(out, "%s:\n", name);
 	else if (fallback)
 		fprintf(out, "%s: %s\n", name, fallback);
 	else
 		fprintf(out, "#%s:\n", name);
-	if (k->child && !(models && whole))
+	if (k->list && whole) {
+		margin(out, depth);
+		fprintf(out, "# (`driftd explain alerts.%s` prints what an entry may be)\n", name);
+	} else if (k->child && !(models && whole))
 		print_table(out, k->child, depth + 1, whole);
 }
 

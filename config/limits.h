@@ -47,6 +47,10 @@ enum {
 	LIMIT_WARMUP = 1000,
 	/* Features whose cell each waiting prediction may keep, a byte each. */
 	LIMIT_EXPLAINED = 1000,
+	/* Sinks of alerts; each has a thread. */
+	LIMIT_SINKS = 16,
+	/* Messages kept in table `outbox`; beyond it the oldest that wait are given up, counted. */
+	LIMIT_OUTBOX_ROWS = 100000,
 	/* Partitions of all topics together; each has a queue and a look-ahead. */
 	LIMIT_PARTITIONS = 4096,
 };

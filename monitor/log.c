@@ -2,6 +2,7 @@
  * full pipe): a log never stops the pipeline. */
 #include "monitor/log.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +13,7 @@
 
 enum { EVENTS = 64, QUIET_S = 10 };
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `seen` */
 static enum log_level shown = LOG_INFO;
 
 static struct seen {
@@ -86,16 +88,19 @@ log_often(enum log_level level, const char *event, const char *format, ...)
 	if (level > shown)
 		return;
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&lock);
 	for (int i = 0; i < EVENTS && !s; i++)
 		if (!seen[i].event || !strcmp(seen[i].event, event))
 			s = &seen[i];
 	if (s && s->event && now.tv_sec - s->at < QUIET_S) {
 		s->left_out++;
+		pthread_mutex_unlock(&lock);
 		return;
 	}
 	left_out = s && s->event ? s->left_out : 0;
 	if (s)
 		*s = (struct seen){ event, now.tv_sec, 0 };
+	pthread_mutex_unlock(&lock);
 	va_start(args, format);
 	vsnprintf(text, sizeof text, format, args);
 	va_end(args);

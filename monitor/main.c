@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "resolve", cmd_control, "resolve an alert" },
 	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },
 	{ "expect", cmd_control, "announce a span in which nothing is to be judged" },
+	{ "outbox", cmd_outbox, "messages that wait for a sink, or were given up" },
 	{ "detect", cmd_detect, "one sequential test over one column (filter)" },
 	{ "distance", cmd_distance, "distances between two samples (filter)" },
 	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },

@@ -75,6 +75,18 @@ put_statistics(struct pipeline *p)
 }
 
 static int
+put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s, const char *event,
+           uint32_t number)
+{
+	char *body = alert_body(row, s, event, number);
+	int err = store_put_outbox(p->store, row->alert_id, event, body,
+	                           p->config->alert_mode == ALERTS_SHADOW);
+
+	free(body);
+	return err;
+}
+
+static int
 put_news(struct pipeline *p, const struct news *n)
 {
 	static const char *const event[] = { "open", "updated", "resolved", "acknowledged",
@@ -138,9 +150,7 @@ put_news(struct pipeline *p, const struct news *n)
 	}
 	if (!err && n->findings)
 		err = store_cut_explanation(p->store, n->alert_id, n->findings->n);
-	if (!err && n->deliver)
-		err = store_put_outbox(p->store, n->alert_id, event[n->kind], n->text);
-	return err;
+	return err || !n->deliver ? err : put_outbox(p, &row, s, event[n->kind], n->event);
 }
 
 static int
@@ -172,7 +182,7 @@ put_gap(struct pipeline *p, const struct gap_out *g)
 		err = store_insert_alert(p->store, &row);
 	if (!err)
 		err = store_put_alert_event(p->store, row.alert_id, 1, "open", g->at_ms, (double)NAN, (double)NAN, text);
-	return err ? err : store_put_outbox(p->store, row.alert_id, "open", text);
+	return err ? err : put_outbox(p, &row, NULL, "open", 1);
 }
 
 static int

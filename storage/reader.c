@@ -105,20 +105,34 @@ int store_open_reader(sqlite3 **out, const char *path, struct diag *d)
 	return err;
 }
 
+int store_open_beside(sqlite3 **out, const char *path, int busy_ms, struct diag *d)
+{
+	int on = 1, err;
+
+	*out = NULL;
+	if (access(path, F_OK))
+		return diag_set(d, errno == ENOENT ? ERR_MISSING : ERR_IO, "cannot open %s: %s", path,
+		                strerror(errno));
+	err = open_checked(out, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, busy_ms, d);
+	if (err)
+		return err;
+	sqlite3_file_control(*out, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+	/* Checkpoints are the daemon's: they take longer than what is done here. */
+	sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	sqlite3_exec(*out, "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0;"
+	             "PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY", NULL, NULL, NULL);
+	return 0;
+}
+
 int store_insert_command(const char *path, const char *command, const char *target,
                          const char *arguments, int64_t wall_ms, struct diag *d)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *q = NULL;
-	int on = 1, err;
+	int err = store_open_beside(&db, path, COMMAND_BUSY_MS, d);
 
-	if (access(path, F_OK))
-		return diag_set(d, errno == ENOENT ? ERR_MISSING : ERR_IO, "cannot open %s: %s", path,
-		                strerror(errno));
-	err = open_checked(&db, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, COMMAND_BUSY_MS, d);
 	if (err)
 		return err;
-	sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
 	if (sqlite3_prepare_v2(db, "INSERT INTO commands(command, target, arguments, created_ms)"
 	                       " VALUES(?, ?, ?, ?)", -1, &q, NULL) != SQLITE_OK ||
 	    sqlite3_bind_text(q, 1, command, -1, SQLITE_STATIC) != SQLITE_OK ||

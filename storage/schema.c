@@ -117,10 +117,14 @@ static const char tables_alerts[] =
 	" p_value REAL, records INTEGER NOT NULL, searched INTEGER NOT NULL,"
 	" PRIMARY KEY(alert_id, rank)" STRICT_KEYED
 	"CREATE TABLE outbox(outbox_id INTEGER PRIMARY KEY AUTOINCREMENT, alert_id TEXT NOT NULL,"
-	" event TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending',"
-	" attempts INTEGER NOT NULL DEFAULT 0, next_wall_ms INTEGER, done_wall_ms INTEGER,"
-	" error TEXT" STRICT_ROWS
-	"CREATE INDEX outbox_pending ON outbox(outbox_id) WHERE state = 'pending';";
+	" event TEXT NOT NULL, body TEXT NOT NULL, state TEXT NOT NULL DEFAULT 'pending'" STRICT_ROWS
+	"CREATE INDEX outbox_pending ON outbox(outbox_id) WHERE state = 'pending';"
+	"CREATE INDEX outbox_alert ON outbox(alert_id);"
+	"CREATE TABLE deliveries(outbox_id INTEGER NOT NULL, sink TEXT NOT NULL,"
+	" state TEXT NOT NULL DEFAULT 'pending', attempts INTEGER NOT NULL DEFAULT 0,"
+	" first_wall_ms INTEGER, next_wall_ms INTEGER, done_wall_ms INTEGER, error TEXT,"
+	" PRIMARY KEY(outbox_id, sink)" STRICT_KEYED
+	"CREATE INDEX deliveries_pending ON deliveries(sink, outbox_id) WHERE state = 'pending';";
 
 /* migrations[i] leads from schema i to i + 1. */
 static const char *const migrations[STORE_SCHEMA_VERSION][4] = {

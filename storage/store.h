@@ -268,7 +268,9 @@ int store_put_explanation(struct store *s, const char *alert_id, uint32_t rank,
                           const struct explanation_row *row);
 /* Drops places with a rank above `rank`: an earlier explanation had more. */
 int store_cut_explanation(struct store *s, const char *alert_id, uint32_t rank);
-int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body);
+/* `body`: JSON; the alert's present severity is put into it. `shadow`: kept, never delivered.
+ * storage/outbox.h is the other end. */
+int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body, bool shadow);
 
 /* -- rejected, runs, commands ------------------------------------------------------------------------ */
 int store_put_rejected(struct store *s, uint64_t number, const char *topic, int32_t partition,

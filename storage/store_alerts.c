@@ -132,12 +132,14 @@ int store_cut_explanation(struct store *s, const char *alert_id, uint32_t rank)
 	                 "DELETE FROM explanations WHERE alert_id = ? AND rank > ?", value, COUNT(value));
 }
 
-int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body)
+int store_put_outbox(struct store *s, const char *alert_id, const char *event, const char *body, bool shadow)
 {
-	const struct value value[] = { value_text(alert_id), value_text(event), value_text(body) };
+	const struct value value[] = { value_text(alert_id), value_text(event), value_text(body),
+		                       value_text(shadow ? "shadow" : "pending") };
 
 	return store_run(s, SLOT_OUTBOX_ADD,
-	                 "INSERT INTO outbox(alert_id, event, body) VALUES(?, ?, ?)", value,
+	                 "INSERT INTO outbox(alert_id, event, body, state) VALUES(?1, ?2, json_set(?3,"
+	                 " '$.severity', (SELECT severity FROM alerts WHERE alert_id = ?1)), ?4)", value,
 	                 COUNT(value));
 }
 

@@ -97,6 +97,10 @@ sqlite3_stmt *store_query(struct store *s, enum slot slot, const char *sql,
                           const struct value *value, size_t values, struct diag *d);
 /* Ends a query: `step` is the last answer of sqlite3_step. 0, or the error with its sentence. */
 int store_query_end(struct store *s, sqlite3_stmt *statement, int step, struct diag *d);
+/* Binds ?1 .. ?values; an SQLite code. */
+int store_bind(sqlite3_stmt *statement, const struct value *value, size_t values);
+/* A checked connection that writes beside the daemon's, in short transactions. */
+int store_open_beside(sqlite3 **out, const char *path, int busy_ms, struct diag *d);
 /* A put: runs to its end, under the poison rule. */
 int store_run(struct store *s, enum slot slot, const char *sql, const struct value *value,
               size_t values);

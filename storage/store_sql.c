@@ -89,7 +89,7 @@ int store_sqlite_error(sqlite3 *db, const char *doing, struct diag *d)
 	                sqlite3_errmsg(db), hint);
 }
 
-static int bind(sqlite3_stmt *statement, const struct value *value, size_t values)
+int store_bind(sqlite3_stmt *statement, const struct value *value, size_t values)
 {
 	int rc = SQLITE_OK;
 
@@ -131,7 +131,7 @@ sqlite3_stmt *store_query(struct store *s, enum slot slot, const char *sql,
 	}
 	assert(!sqlite3_stmt_busy(*statement));
 	assert((size_t)sqlite3_bind_parameter_count(*statement) == values);
-	if (bind(*statement, value, values) != SQLITE_OK) {
+	if (store_bind(*statement, value, values) != SQLITE_OK) {
 		store_sqlite_error(s->db, "use", d);
 		sqlite3_clear_bindings(*statement);
 		return NULL;

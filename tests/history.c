@@ -145,7 +145,8 @@ history_tables(const struct history *w, char name[HISTORY_TABLES][64], uint64_t 
 
 	assert_int_equal(sqlite3_open(w->database, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_prepare_v2(db, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT IN"
-	                 " ('runs', 'outbox', 'commands') AND name NOT LIKE 'sqlite%' ORDER BY name", -1, &list,
+	                 " ('runs', 'outbox', 'deliveries', 'commands') AND name NOT LIKE 'sqlite%' ORDER BY "
+	                 "name", -1, &list,
 	                 NULL), SQLITE_OK);
 	while (sqlite3_step(list) == SQLITE_ROW) {
 		char sql[128];

@@ -47,7 +47,8 @@ void history_run(const struct history *w, uint64_t seed, uint32_t step, int comm
 int64_t history_count(const struct history *w, const char *sql);
 double history_real(const struct history *w, const char *sql); /* NAN: NULL or no row */
 void history_text(const struct history *w, const char *sql, char *out, size_t size);
-/* Hash of each table by content, in the order of their names; all but runs, outbox and commands. */
+/* Hash of each table by content, in the order of their names; all but runs, outbox, deliveries and
+ * commands. */
 enum { HISTORY_TABLES = 40 };
 size_t history_tables(const struct history *w, char name[HISTORY_TABLES][64], uint64_t hash[HISTORY_TABLES]);
 

@@ -9,7 +9,7 @@
 	X(config) X(detectors) X(tolerant) X(distance) X(metrics) X(store) X(decode) X(merge)      \
 	X(run_length) X(kit)                                                                       \
 	X(source) X(journal) X(explain) X(pipeline) X(rebaseline) X(gaps) X(config_detectors)          \
-	X(cli)
+	X(deliver) X(cli)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)

@@ -211,7 +211,7 @@ an_unknown_key_names_the_nearest_one(void **state)
 	config_refuse("defaults: {name: x}\n", "f:1:12: unknown key 'name' in 'defaults'");
 	config_refuse("fields: {lable: y}\n",
 	              "f:1:10: unknown key 'lable' in 'fields' (did you mean 'label'?)");
-	config_refuse("alerts: {sinks: []}\n", "f:1:10: unknown key 'sinks' in 'alerts'\n");
+	config_refuse("alerts: {sink: []}\n", "f:1:10: unknown key 'sink' in 'alerts' (did you mean 'sinks'?)\n");
 	config_refuse("http: {listen: x}\n", "f:1:1: unknown key 'http'\n");
 	config_refuse("models: [{name: a, ood: {panel: auto}}]\n",
 	              "f:1:20: unknown key 'ood' in 'models'\n");
@@ -466,6 +466,7 @@ const struct CMUnitTest config_tests[] = {
 	CONFIG_OPTION_TESTS(ENTRY)
 	CONFIG_YAML_TESTS(ENTRY)
 	CONFIG_KAFKA_TESTS(ENTRY)
+	CONFIG_SINK_TESTS(ENTRY)
 	ENTRY(nothing_needs_to_be_said)
 	ENTRY(every_key_reaches_its_field)
 	ENTRY(defaults_are_inherited_and_overruled)

@@ -43,9 +43,17 @@ uint64_t config_hash(const char *text);
 	X(the_example_is_accepted)
 /* clang-format on */
 
+/* clang-format off */
+#define CONFIG_SINK_TESTS(X) \
+	X(every_sink_reaches_its_fields) \
+	X(a_sink_that_cannot_work_is_refused) \
+	X(secrets_of_sinks_come_from_elsewhere)
+/* clang-format on */
+
 #define CONFIG_TEST_DECLARE(f) void f(void **state);
 CONFIG_OPTION_TESTS(CONFIG_TEST_DECLARE)
 CONFIG_YAML_TESTS(CONFIG_TEST_DECLARE)
 CONFIG_KAFKA_TESTS(CONFIG_TEST_DECLARE)
+CONFIG_SINK_TESTS(CONFIG_TEST_DECLARE)
 
 #endif

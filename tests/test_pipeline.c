@@ -3,7 +3,7 @@
  * A made-up history of two models (features that shift, predictions with intervals and classes, labels late,
  * twice, unknown and before their prediction, bad lines) is written into files and replayed: once with one
  * commit at the end, then with commits and crashes (everything in memory is dropped, the database is opened
- * again) at random places. All tables but runs, outbox and commands must be the same, row by row.
+ * again) at random places. All tables but runs, outbox, deliveries and commands must be the same, row by row.
  */
 #include <stdio.h>
 
@@ -102,7 +102,8 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(history_count(&w, "SELECT count(*) FROM rejected") >= 20);
 	assert_int_equal(history_count(&w, "SELECT count(DISTINCT phase) FROM explanations"), 2);
 	assert_true(history_count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);
-	assert_int_equal(history_count(&w, "SELECT count(*) FROM (SELECT stream_id, count(*) AS n FROM reference_cells"
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM (SELECT stream_id, count(*) AS n FROM "
+	                                   "reference_cells"
 	                       " GROUP BY 1) c JOIN (SELECT stream_id, max(window_ms) AS last FROM histograms"
 	                       " GROUP BY 1) l USING (stream_id) JOIN histograms h ON h.stream_id = l.stream_id"
 	                       " AND h.window_ms = l.last WHERE json_array_length(h.counts) <> c.n"), 0);

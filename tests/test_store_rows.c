@@ -147,7 +147,7 @@ store_an_alert_inserted_twice_is_an_error(void **state)
 	scratch_begin(&s);
 	assert_int_equal(store_insert_alert(s.store, &row), 0);
 	store_put_alert_event(s.store, row.alert_id, 1, "opened", 1000, 1.25, .5, "");
-	store_put_outbox(s.store, row.alert_id, "opened", "{}");
+	store_put_outbox(s.store, row.alert_id, "opened", "{}", false);
 	scratch_commit(&s);
 	scratch_begin(&s);
 	store_put_run(s.store, "start", "", 1);

@@ -187,6 +187,7 @@ cmd_replay(int argc, char **argv)
 	}
 	free(config->database); /* texts of alerts name the database that holds them */
 	config->database = strdup(r.output);
+	config->alert_mode = ALERTS_SHADOW; /* a daemon that goes on with the database must not send what is past */
 	if (!r.append && access(r.output, F_OK) == 0)
 		err = diag_set(&d, ERR_INVALID, "%s exists; choose another with -o, remove it, or go on with "
 		               "it: --append", r.output);

@@ -12,6 +12,7 @@
 #include "config/diag.h"
 #include "monitor/clock.h"
 #include "monitor/command/commands.h"
+#include "monitor/deliver/deliver.h"
 #include "monitor/log.h"
 #include "monitor/pipeline.h"
 #include "monitor/source/source.h"
@@ -30,6 +31,7 @@ static const char help[] =
 	"Another terminal: driftd status DB, driftd alerts DB, sqlite3 DB 'SELECT * FROM drift_now'\n";
 
 enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
+       DRAIN_MS = 5000, /* for messages that are due when we stop */
        WAL_WARN_BYTES = 128 << 20 };
 #define COMMIT_BYTES_PER_MS 8389 /* 8 MiB/s */
 
@@ -41,6 +43,7 @@ struct run {
 	struct store *store;
 	struct pipeline *pipeline;
 	struct source *source;
+	struct deliver *deliver;
 	int signal_fd;
 	bool stop, reload;
 };
@@ -185,6 +188,11 @@ start(struct run *r, struct diag *d)
 	pipeline_on_long_work(r->pipeline, interrupted, r);
 	if (!err)
 		err = tell_bootstrap(r, d);
+	if (!err) {
+		const char *embedded = source_kafka_bootstrap(r->source);
+
+		err = deliver_start(&r->deliver, r->config, embedded ? embedded : r->config->kafka.brokers, d);
+	}
 	snprintf(detail, sizeof detail, "pid %d, version " DRIFTD_VERSION, (int)getpid());
 	if (!err)
 		err = note_run(r, "start", detail, d);
@@ -206,6 +214,8 @@ commit(struct run *r, struct diag *d)
 
 		if (!err)
 			err = pipeline_commit(r->pipeline, d);
+		if (!err)
+			deliver_wake(r->deliver);
 		if (err != ERR_BUSY && err != ERR_LIMIT)
 			return err;
 		log_often(LOG_WARN, err == ERR_BUSY ? "database_busy" : "disk_full",
@@ -285,6 +295,7 @@ run(struct run *r, struct diag *d)
 	}
 	if (!err)
 		err = note_run(r, "stop", r->reload ? "reload" : "clean", d);
+	deliver_stop(r->deliver, err ? 0 : DRAIN_MS);
 	pipeline_destroy(r->pipeline);
 	if (r->source)
 		r->source->vtable->close(r->source);

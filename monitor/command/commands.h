@@ -14,6 +14,7 @@ int cmd_arl(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_outbox(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 /* ack, resolve, rebaseline, expect */
 int cmd_control(int argc, char **argv);

@@ -126,3 +126,33 @@ kafka_conf_create(rd_kafka_conf_t **out, const struct kafka_config *config, cons
 	*out = conf;
 	return 0;
 }
+
+int
+kafka_conf_create_producer(rd_kafka_conf_t **out, const struct kafka_config *config, const char *bootstrap,
+                           struct diag *d)
+{
+	static const struct pair ours[] = {
+		{ "enable.idempotence", "true" },
+		{ "queue.buffering.max.kbytes", "8192" },
+		{ "log.thread.name", "false" },
+	};
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	int err = set(conf, "client.id", "driftd", d);
+
+	*out = NULL;
+	if (!err)
+		err = set(conf, "reconnect.backoff.max.ms", "5000", d);
+	for (size_t i = 0; i < config->properties && !err; i++)
+		if (strncmp(config->property[i].name, "test.mock.", 10) != 0)
+			err = set_property(conf, &config->property[i], d);
+	for (size_t i = 0; i < sizeof ours / sizeof ours[0] && !err; i++)
+		err = set(conf, ours[i].name, ours[i].value, d);
+	if (!err)
+		err = set(conf, "bootstrap.servers", bootstrap, d);
+	if (err) {
+		rd_kafka_conf_destroy(conf);
+		return err;
+	}
+	*out = conf;
+	return 0;
+}

@@ -1,5 +1,5 @@
-/* kafka_conf.h -- the librdkafka configuration of our consumers: our defaults, then the user's
- * properties, then what exactness depends on.
+/* kafka_conf.h -- the librdkafka configuration of our consumers and producers: our defaults, then the
+ * user's properties, then what exactness depends on.
  */
 #ifndef MONITOR_SOURCE_KAFKA_CONF_H
 #define MONITOR_SOURCE_KAFKA_CONF_H
@@ -14,5 +14,9 @@ struct rd_kafka_conf_s;
  * share the memory for fetched messages; 0 = not known yet. */
 int kafka_conf_create(struct rd_kafka_conf_s **out, const struct kafka_config *config,
                       const char *bootstrap, uint32_t partitions, struct diag *d);
+/* For a producer of few, small messages: idempotent, with a small queue. Properties of consumers are left to
+ * librdkafka, which ignores them. */
+int kafka_conf_create_producer(struct rd_kafka_conf_s **out, const struct kafka_config *config,
+                               const char *bootstrap, struct diag *d);
 
 #endif

@@ -1,0 +1,85 @@
+/* alert_body.c -- what a sink is given: an alert and one thing that happened to it, as JSON. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/alert/alert.h"
+#include "monitor/command/cli.h"
+#include "monitor/stream/model.h"
+#include "storage/store.h"
+
+static void
+put_text(FILE *out, const char *name, const char *text, size_t length)
+{
+	fprintf(out, ",\"%s\":", name);
+	cli_json_text(out, text, length);
+}
+
+static void
+put_word(FILE *out, const char *name, const char *text)
+{
+	if (text)
+		put_text(out, name, text, strlen(text));
+}
+
+static void
+put_number(FILE *out, const char *name, double x)
+{
+	fprintf(out, ",\"%s\":", name);
+	cli_json_number(out, x);
+}
+
+static void
+put_time(FILE *out, const char *name, int64_t ms)
+{
+	char text[40];
+
+	if (ms == INT64_MIN)
+		return;
+	time_text(ms, text, sizeof text);
+	put_word(out, name, text);
+}
+
+char *
+alert_body(const struct alert_row *row, const struct stream *s, const char *event, uint32_t number)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out = open_memstream(&text, &length);
+
+	must(out != NULL);
+	fprintf(out, "{\"id\":\"%s-%u\",\"alert\":\"%s\",\"episode\":\"%s\",\"event\":\"%s\",\"state\":\"%s\"",
+	        row->alert_id, number, row->alert_id, row->episode_id, event, row->state);
+	if (s) {
+		put_text(out, "model", s->model->name, s->model->name_length);
+		put_text(out, "version", s->version, s->version_length);
+		fputs(",\"segment\":\"\"", out);
+		put_word(out, "stream", s->name);
+	} else {
+		fputs(",\"model\":\"\",\"version\":\"\",\"segment\":\"\",\"stream\":\"\"", out);
+		put_word(out, "topic", row->topic);
+		fprintf(out, ",\"partition\":%d,\"offset\":%lld", row->partition, (long long)row->offset);
+	}
+	put_word(out, "kind", row->kind);
+	put_word(out, "promise", row->promise);
+	put_word(out, "promise_words", row->promise_words);
+	put_word(out, "method", row->method);
+	put_time(out, "opened", row->opened_ms);
+	put_time(out, "since", row->started_ms);
+	put_time(out, "at", row->updated_ms);
+	put_word(out, "resolved_by", row->resolved_by);
+	put_number(out, "statistic", row->statistic);
+	put_number(out, "effect", row->effect);
+	put_number(out, "effect_low", row->effect_low);
+	put_number(out, "effect_high", row->effect_high);
+	put_word(out, "effect_unit", row->effect_unit);
+	put_number(out, "old_value", row->old_value);
+	put_number(out, "new_value", row->new_value);
+	put_word(out, "harm", row->harm);
+	if (row->explanation)
+		fprintf(out, ",\"explanation\":%s", row->explanation);
+	put_word(out, "text", row->text);
+	fputc('}', out);
+	must(fclose(out) == 0);
+	return text;
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Alerts of a running daemon at receivers that misbehave: every one arrives, and none holds up another.
+
+    check_delivery.py DRIFTD
+
+The daemon runs on its embedded broker; alerts are put into the database as a commit of the pipeline does. The
+receiver answers slowly, not at all, with 503, a redirect, 100 MB, and disappears for a while; the daemon is killed
+in between. Ends with `N passed, N failed`."""
+import base64
+import hashlib
+import hmac
+import http.server
+import json
+import os
+import signal
+import socketserver
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ALERTS = 16
+WAYS = ('fine', 'slow', 'busy', 'fine', 'redirect', 'huge', 'fine', 'rude', 'later', 'fine')
+KEY = b'a secret of the test'
+passed = failed = 0
+
+
+def check(name, true, detail=''):
+    global passed, failed
+    passed += bool(true)
+    failed += not true
+    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
+
+
+class Receiver:
+    """One port; /hook misbehaves, the other paths take everything. `taken`: path -> list of (id, body, headers)."""
+
+    def __init__(self):
+        self.taken, self.tries, self.lock, self.port, self.server = {}, {}, threading.Lock(), 0, None
+        self.hang = threading.Event()
+        self.start()
+
+    def start(self):
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *_):
+                pass
+
+            def do_POST(self):
+                receiver.post(self)
+
+        class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+            allow_reuse_address = True
+
+            def handle_error(self, *_):
+                pass
+
+        self.server = Server(('127.0.0.1', self.port), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def post(self, h):
+        body = h.rfile.read(int(h.headers['Content-Length']))
+        with self.lock:
+            n = self.tries[h.path] = self.tries.get(h.path, 0) + 1
+        behaviour = WAYS[n % len(WAYS)] if h.path == '/hook' else 'fine'
+        if h.path == '/hang':
+            self.hang.wait(60)
+        if behaviour == 'slow':
+            time.sleep(0.5)
+        if behaviour == 'rude':
+            h.close_connection = True
+            h.connection.close()
+            return
+        if behaviour in ('busy', 'redirect', 'later'):
+            h.send_response({'busy': 503, 'redirect': 302, 'later': 429}[behaviour])
+            h.send_header('Location', f'http://127.0.0.1:{self.port}/elsewhere')
+            h.send_header('Content-Length', '0')
+            h.end_headers()
+            return
+        with self.lock:
+            self.taken.setdefault(h.path, []).append((h.headers.get('webhook-id'), body, dict(h.headers)))
+        h.send_response(200)
+        h.send_header('Content-Length', str(100 << 20) if behaviour == 'huge' else '2')
+        h.end_headers()
+        try:
+            for _ in range(1600 if behaviour == 'huge' else 0):
+                h.wfile.write(b'x' * 65536)
+            h.wfile.write(b'{}')
+        except OSError:
+            pass
+
+    def ids(self, path):
+        with self.lock:
+            return [i for i, _, _ in self.taken.get(path, [])]
+
+
+def wait(what, seconds, condition):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    print(f'     gave up after {seconds} s: {what}')
+    return False
+
+
+class Daemon:
+    def __init__(self, binary, place):
+        self.binary, self.place, self.log = binary, place, open(os.path.join(place, 'log'), 'ab')
+        self.db = os.path.join(place, 'driftd.db')
+        self.start()
+
+    def start(self):
+        address = os.path.join(self.place, 'broker')
+        if os.path.exists(address):
+            os.remove(address)
+        self.process = subprocess.Popen([self.binary, 'run', 'driftd.yaml', '--bootstrap-file', 'broker'],
+                                        cwd=self.place, stdout=self.log, stderr=self.log)
+        wait('the daemon starts', 20, lambda: os.path.exists(address) and open(address).read().endswith('\n'))
+        self.broker = open(address).read().strip()
+
+    def end(self, signal_number):
+        self.process.send_signal(signal_number)
+        return self.process.wait(30)
+
+    def sql(self, text, arguments=()):
+        connection = sqlite3.connect(self.db, timeout=20)
+        try:
+            with connection:
+                return connection.execute(text, arguments).fetchall()
+        finally:
+            connection.close()
+
+
+def put(daemon, first, n, event='open', model='credit', severity='warning', kind='coverage'):
+    """What a commit of the pipeline leaves."""
+    connection = sqlite3.connect(daemon.db, timeout=20)
+    with connection:
+        for i in range(first, first + n):
+            alert = '%032x' % (i + 1)
+            if event == 'open':
+                connection.execute('INSERT INTO alerts(alert_id, episode_id, stream_id, kind, severity, state, opened_ms,'
+                                   ' partition, offset) VALUES(?, ?, 0, ?, ?, ?, 1700000000000, 0, ?)',
+                                   (alert, alert, kind, severity, 'open', i))
+            body = {'id': f'{alert}-{1 if event == "open" else 2}', 'alert': alert, 'event': event, 'model': model,
+                    'stream': f'coverage:y{i}', 'kind': kind, 'severity': severity,
+                    'text': f'what:  coverage of "{i}" ü changed\nsince: -'}
+            connection.execute('INSERT INTO outbox(alert_id, event, body) VALUES(?, ?, ?)',
+                               (alert, event, json.dumps(body)))
+    connection.close()
+    return [f'{i + 1:032x}-{1 if event == "open" else 2}' for i in range(first, first + n)]
+
+
+CONFIG = """
+database: driftd.db
+kafka: {{brokers: embedded}}
+alerts:
+  sinks:
+    - webhook: {{name: bad, url: "http://127.0.0.1:{port}/hook", secret_file: secret, timeout: 2s}}
+    - webhook: {{name: hanging, url: "http://127.0.0.1:{port}/hang", timeout: 30s}}
+    - webhook: {{name: good, url: "http://127.0.0.1:{port}/good", token_file: secret, models: ["cre*"]}}
+    - webhook: {{name: slack, url: "http://127.0.0.1:{port}/slack", format: slack, severity: critical}}
+    - pagerduty: {{url: "http://127.0.0.1:{port}/pd", routing_key_file: secret, kinds: [coverage]}}
+    - alertmanager: {{url: "http://127.0.0.1:{port}/am/", resend: 1s}}
+    - kafka: {{topic: driftd.alerts}}
+    - command: {{command: [sh, -c, "cat >> commanded; echo >> commanded"]}}
+    - log: {{}}
+"""
+
+
+def signed(item):
+    identity, body, headers = item
+    content = b'%s.%s.%s' % (identity.encode(), headers['webhook-timestamp'].encode(), body)
+    mac = base64.b64encode(hmac.new(KEY, content, hashlib.sha256).digest()).decode()
+    return headers['webhook-signature'] == 'v1,' + mac and headers['Idempotency-Key'] == f'"{identity}"'
+
+
+def good_sinks(daemon, receiver, place, ids):
+    start = time.monotonic()
+    check('a_good_sink_is_served_beside_bad_ones', wait('good', 10, lambda: set(ids) <= set(receiver.ids('/good'))),
+          f'{time.monotonic() - start:.2f} s')
+    check('messages_of_a_sink_come_in_order', receiver.ids('/good') == ids)
+    check('a_token_is_sent', all(h['Authorization'] == 'Bearer ' + KEY.decode() for _, _, h in receiver.taken['/good']))
+    check('slack_gets_critical_ones_only', not receiver.ids('/slack'))
+    wait('pagerduty', 10, lambda: len(receiver.ids('/pd')) >= len(ids))
+    pages = [json.loads(b) for _, b, _ in receiver.taken['/pd']]
+    check('pagerduty_gets_an_incident_an_alert', len({p['dedup_key'] for p in pages}) == len(ids) and all(
+        p['event_action'] == 'trigger' and p['payload']['severity'] == 'warning' for p in pages))
+    path = os.path.join(place, 'commanded')
+    check('a_command_reads_the_message', wait('command', 20, lambda: os.path.exists(path) and sorted(
+        json.loads(line)['id'] for line in open(path)) == sorted(ids)))
+    wait('kafka', 20, lambda: daemon.sql("SELECT count(*) FROM deliveries WHERE sink = 'kafka' AND state = 'sent'")[0][0]
+         >= len(ids))
+    text = subprocess.run(['kcat', '-b', daemon.broker, '-t', 'driftd.alerts', '-C', '-e', '-q', '-f', '%k %s\n'],
+                          stdout=subprocess.PIPE, text=True, timeout=30).stdout.splitlines()
+    events = [(line[:32], json.loads(line[33:])) for line in text]
+    check('kafka_gets_cloud_events_keyed_by_alert', sorted(e['id'] for _, e in events) == sorted(ids) and all(
+        k == e['subject'] == e['data']['alert'] and e['type'] == 'driftd.alert.open' for k, e in events))
+    log = open(os.path.join(place, 'log'), errors='replace').read()
+    check('the_log_has_every_alert', all(i in log for i in ids))
+    check('no_secret_is_logged', KEY.decode() not in log)
+
+
+def alertmanager(receiver, ids):
+    def last():
+        state = {}
+        for _, body, _ in receiver.taken.get('/am/api/v2/alerts', []):
+            for a in json.loads(body):
+                state[a['annotations']['alert']] = a
+        return state
+    alerts = {i[:32] for i in ids}
+    check('alertmanager_is_told_every_alert', wait('alertmanager', 10, lambda: set(last()) == alerts))
+    n = receiver.tries['/am/api/v2/alerts']
+    check('firing_alerts_are_sent_again', wait('resend', 10, lambda: receiver.tries['/am/api/v2/alerts'] > n + 1))
+    some = next(iter(last().values()))
+    check('labels_identify', some['labels']['alertname'] == 'driftd_coverage' and some['labels']['model'] == 'credit'
+          and some['startsAt'].startswith('2023-11-14T22:13:20') and some['endsAt'] > time.strftime('%Y-%m-%dT%H:%M'))
+    return last
+
+
+def main():
+    driftd = os.path.abspath(sys.argv[1])
+    receiver = Receiver()
+    with tempfile.TemporaryDirectory() as place:
+        with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
+            f.write(CONFIG.format(port=receiver.port))
+        with open(os.path.join(place, 'secret'), 'wb') as f:
+            f.write(KEY + b'\n')
+        os.chmod(os.path.join(place, 'secret'), 0o600)
+        daemon = Daemon(driftd, place)
+        try:
+            run(daemon, receiver, place)
+        finally:
+            if daemon.process.poll() is None:
+                daemon.end(signal.SIGKILL)
+            if failed:
+                print(open(os.path.join(place, 'log'), errors='replace').read()[-4000:])
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+def run(daemon, receiver, place):
+    ids = put(daemon, 0, ALERTS // 2)
+    good_sinks(daemon, receiver, place, ids)
+    state = alertmanager(receiver, ids)
+    ids += put(daemon, ALERTS // 2, ALERTS // 2)
+    daemon.end(signal.SIGKILL)
+    daemon.start()
+    receiver.stop()  # it disappears
+    ids += put(daemon, ALERTS, 1, severity='critical')
+    tries = wait('tries at nobody', 10, lambda: daemon.sql(
+        "SELECT count(*) FROM deliveries WHERE sink = 'good' AND attempts > 1 AND state = 'pending'")[0][0] > 0)
+    check('it_is_tried_again_while_nobody_is_there', tries)
+    receiver.start()
+    everything = wait('everything arrives', 90, lambda: set(ids) <= set(receiver.ids('/hook')) and set(ids) <= set(
+        receiver.ids('/good')))
+    check('every_alert_arrives_at_a_bad_receiver', everything,
+          f'{len(set(ids) - set(receiver.ids("/hook")))} missing, {receiver.tries["/hook"]} tries')
+    check('redirects_are_not_followed', '/elsewhere' not in receiver.tries)
+    check('every_message_is_signed', all(signed(i) for i in receiver.taken['/hook']))
+    check('slack_gets_the_text', wait('slack', 20, lambda: receiver.taken.get('/slack')) and
+          json.loads(receiver.taken['/slack'][0][1]) == {'text': f'what:  coverage of "{ALERTS}" ü changed\nsince: -'})
+    check('a_hanging_sink_has_held_up_nobody', not receiver.ids('/hang') and receiver.tries['/hang'] <= 4,
+          f'{receiver.tries["/hang"]} tries')
+    put(daemon, 0, 1, 'resolved')
+    check('alertmanager_is_told_the_end', wait('end', 10, lambda: state()['%032x' % 1]['endsAt'] < time.strftime(
+        '%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 2))))
+    check('marks_are_kept', daemon.sql("SELECT count(*) FROM deliveries WHERE sink = 'bad' AND state = 'dead'") == [(0,)])
+    receiver.hang.set()
+    start = time.monotonic()
+    check('a_clean_stop_is_quick', daemon.end(signal.SIGTERM) == 0, f'{time.monotonic() - start:.1f} s')
+    listed = subprocess.run([daemon.binary, 'outbox', 'list', daemon.db, '--json', '--state', 'sent'],
+                            stdout=subprocess.PIPE, text=True, check=True).stdout
+    check('the_outbox_is_listed', len({(m['outbox_id'], m['sink']) for m in json.loads(listed)}) > 8 * len(ids) - 60)
+
+
+if __name__ == '__main__':
+    sys.exit(main())
