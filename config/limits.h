@@ -18,6 +18,8 @@ enum {
 	LIMIT_CATEGORIES = 1024,
 	/* Classes of one model, and so probabilities of one record. */
 	LIMIT_CLASSES = 1024,
+	/* Numbers of an embedding, or of logits: a covariance of 4096 columns is 128 MB. */
+	LIMIT_VECTOR = 4096,
 	/* Versions, and segments, of one model. */
 	LIMIT_GROUPS = 4096,
 	/* Bytes of an id, a category, a class, a version, a segment; longer ones are cut for the

@@ -26,6 +26,7 @@ static const struct command commands[] = {
 	{ "detect", cmd_detect, "one sequential test over one column (filter)" },
 	{ "distance", cmd_distance, "distances between two samples (filter)" },
 	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },
+	{ "score", cmd_score, "how unlike a reference each record is, with its p-value (filter)" },
 	{ "arl", cmd_arl, "thresholds, false alarms and delays of control charts and Shiryaev-Roberts tests" },
 	{ "explain", cmd_explain, "documentation of the configuration" },
 };

@@ -83,7 +83,9 @@ jsonl_parse(struct jsonl *j, const char *text, size_t length, struct diag *d)
 	if (error == simdjson::MEMALLOC)
 		return diag_set(d, ERR_IO, "no memory for a line of %zu bytes", length);
 	if (error != simdjson::SUCCESS)
-		return diag_set(d, ERR_INVALID, "not JSON: %s", simdjson::error_message(error));
+		return diag_set(d, ERR_INVALID, "not JSON: %s%s", simdjson::error_message(error),
+		                std::string_view(text, length).find("NaN") != std::string_view::npos
+		                ? " (JSON has no NaN; null is a missing value)" : "");
 	if (root.get(j->line) != simdjson::SUCCESS)
 		return diag_set(d, ERR_INVALID, "not a JSON object");
 	j->valid = true;
@@ -174,6 +176,29 @@ jsonl_string(const struct jsonl *j, const char *key, const char **text, size_t *
 	*text = view.data();
 	*length = view.size();
 	return JSONL_FOUND;
+}
+
+extern "C" enum jsonl_result
+jsonl_key(const struct jsonl *j, const char *key, size_t index, const char **text, size_t *length,
+          int *number)
+{
+	element e;
+	object pairs;
+	double value;
+	enum jsonl_result result = find(j, key, &e);
+
+	if (result != JSONL_FOUND)
+		return result;
+	if (e.get(pairs) != simdjson::SUCCESS)
+		return JSONL_WRONG;
+	for (auto pair : pairs)
+		if (index-- == 0) {
+			*text = pair.key.data();
+			*length = pair.key.size();
+			*number = to_number(pair.value, &value);
+			return JSONL_FOUND;
+		}
+	return JSONL_ABSENT;
 }
 
 extern "C" enum jsonl_result

@@ -46,6 +46,9 @@ enum jsonl_result jsonl_integer(const struct jsonl *j, const char *key, int64_t 
 /* Bytes valid until the next jsonl_parse(); not NUL-terminated, may hold NUL. */
 enum jsonl_result jsonl_string(const struct jsonl *j, const char *key, const char **text,
                                size_t *length);
+/* The index-th key of an object, from 0; JSONL_ABSENT beyond the last. *number: its value is one. */
+enum jsonl_result jsonl_key(const struct jsonl *j, const char *key, size_t index, const char **text,
+                            size_t *length, int *number);
 /* An array of numbers, possibly empty. */
 enum jsonl_result jsonl_array(const struct jsonl *j, const char *key, struct jsonl_numbers *out);
 /* An array of `rows` arrays of `columns` numbers each: out->value[rows * columns], row by row. */
