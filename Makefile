@@ -46,7 +46,7 @@ TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
 .PHONY: all tools lint install help clean FORCE demo
-.PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-crash test-delivery
+.PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-performance test-crash test-delivery
 .PHONY: test-docs test-page test-kafka test-kill fuzz
 .PHONY: bench bench-labels
 all: $B/driftd  ## build the daemon: build/release/driftd
@@ -76,7 +76,8 @@ $B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell hon
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
-	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-explained test-crash test-delivery)
+	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-explained test-performance \
+		test-crash test-delivery)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -102,6 +103,8 @@ test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted 
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
 test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first
 	python3 tests/tools/check_explained.py $B/driftd tests/data
+test-performance: $B/driftd  ## figures of labels, day by day, against their definitions
+	python3 tests/tools/check_performance.py $B/driftd tests/data
 test-delivery: $B/driftd  ## alerts at receivers that are slow, refuse, redirect or disappear: every one arrives
 	python3 tests/tools/check_delivery.py $B/driftd
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks

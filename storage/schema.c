@@ -15,6 +15,9 @@
 
 #define STRICT_KEYED ") STRICT, WITHOUT ROWID;"
 #define STRICT_ROWS ") STRICT;"
+#define COUNT_COLUMN(name) ", " #name " INTEGER NOT NULL"
+#define REAL_COLUMN(name) ", " #name " REAL"
+#define TEXT_COLUMN(name) ", " #name " TEXT"
 
 static const char tables_identity[] =
 	"CREATE TABLE meta(key TEXT NOT NULL PRIMARY KEY, value ANY" STRICT_KEYED
@@ -77,16 +80,9 @@ static const char tables_history[] =
 	"CREATE TABLE reference_cells(stream_id INTEGER NOT NULL, cell INTEGER NOT NULL, above REAL,"
 	" upto REAL, category TEXT, n INTEGER NOT NULL, PRIMARY KEY(stream_id, cell)" STRICT_KEYED
 	"CREATE TABLE label_statistics(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
-	" width_ms INTEGER NOT NULL, final INTEGER NOT NULL, predictions INTEGER NOT NULL,"
-	" labelled INTEGER NOT NULL, intervals INTEGER NOT NULL, covered INTEGER NOT NULL,"
-	" below INTEGER NOT NULL, above INTEGER NOT NULL, width_sum REAL, winkler_sum REAL,"
-	" errors_n INTEGER NOT NULL, abs_error_sum REAL, sq_error_sum REAL,"
-	" class_n INTEGER NOT NULL, correct INTEGER NOT NULL, probs_n INTEGER NOT NULL,"
-	" confidence_sum REAL, brier_sum REAL, nll_sum REAL, ece_n TEXT, ece_correct TEXT,"
-	" ece_confidence TEXT, labelled_share REAL, coverage REAL, coverage_low REAL,"
-	" coverage_high REAL, below_share REAL, above_share REAL, mean_width REAL, winkler REAL,"
-	" mae REAL, rmse REAL, accuracy REAL, mean_confidence REAL, brier REAL, nll REAL, ece15 REAL,"
-	" PRIMARY KEY(window_ms, stream_id, width_ms)" STRICT_KEYED
+	" width_ms INTEGER NOT NULL, final INTEGER NOT NULL" LABEL_COUNTS(COUNT_COLUMN) LABEL_SUMS(REAL_COLUMN)
+	LABEL_ARRAYS(TEXT_COLUMN) LABEL_FIGURES(REAL_COLUMN)
+	", PRIMARY KEY(window_ms, stream_id, width_ms)" STRICT_KEYED
 	"CREATE INDEX label_days ON label_statistics(stream_id, window_ms)"
 	" WHERE width_ms >= 86400000;"
 	"CREATE INDEX label_open ON label_statistics(stream_id, window_ms) WHERE final = 0;"
@@ -95,8 +91,8 @@ static const char tables_history[] =
 	"CREATE INDEX label_hour ON label_statistics(window_ms)"
 	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;"
 	"CREATE TABLE label_recent(stream_id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL,"
-	" labelled INTEGER NOT NULL, intervals INTEGER NOT NULL, covered INTEGER NOT NULL,"
-	" coverage_low REAL, coverage_high REAL" STRICT_ROWS;
+	" predictions INTEGER NOT NULL, labelled INTEGER NOT NULL, intervals INTEGER NOT NULL"
+	LABEL_FIGURES(REAL_COLUMN) STRICT_ROWS;
 
 static const char tables_alerts[] =
 	"CREATE TABLE alerts(alert_id TEXT NOT NULL PRIMARY KEY, episode_id TEXT NOT NULL,"

@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "storage/labels.h"
+
 struct diag;
 struct store;
 struct sqlite3;
@@ -171,21 +173,6 @@ struct reference_cell { /* one cell of a stream's reference */
 int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct reference_cell *cell,
                               uint32_t cells);
 
-struct label_row { /* label_statistics: one model, version, segment and window; sums are absolute */
-	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */
-	uint32_t stream_id;           /* a stream of type "labels" */
-	bool final;
-	uint64_t predictions, labelled;
-	uint64_t intervals, covered, below, above; /* intervals or sets with a label */
-	double width_sum, winkler_sum;             /* over `intervals`; size of the set for sets */
-	uint64_t errors_n;                         /* numeric labels: */
-	double abs_error_sum, sq_error_sum;
-	uint64_t class_n, correct;                 /* classes */
-	uint64_t probs_n;
-	double confidence_sum, brier_sum, nll_sum;
-	uint32_t ece_n[15], ece_correct[15];
-	double ece_confidence[15];
-};
 int store_put_label_row(struct store *s, const struct label_row *row);
 /* ERR_MISSING when there is no such row. */
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,

@@ -117,7 +117,7 @@ int store_seal(struct store *s, const void *bytes, size_t length, struct value *
 int store_unseal(const void *frame, size_t size, const uint8_t **payload, size_t *length,
                  const char *name, struct diag *d);
 
-/* store_history.c: label_recent of the streams in s->recent, once a transaction. */
+/* store_labels.c: label_recent of the streams in s->recent, once a transaction. */
 int store_put_recent(struct store *s);
 
 /* store_identity.c */

@@ -49,8 +49,9 @@ struct view {
 	" FROM label_statistics l JOIN streams s ON s.stream_id = l.stream_id"                     \
 	" JOIN models m ON m.model_id = s.model_id"
 #define COVERAGE_FIGURES                                                                           \
-	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high, l.below_share AS below,"   \
-	" l.above_share AS above, l.mean_width AS width, l.winkler, l.predictions, l.labelled,"    \
+	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high, l.coverage_worst,"         \
+	" l.coverage_best, l.below_share AS below,"                                                \
+	" l.above_share AS above, l.mean_width AS width, l.winkler, l.empty_sets, l.predictions, l.labelled," \
 	" l.labelled_share, l.final"
 
 #define MEAN(sum, n) "sum(l." sum ") / nullif(sum(l." n "), 0)"
@@ -62,41 +63,50 @@ struct view {
 #define INTERVAL_SUMS                                                                              \
 	SHARE("below", "intervals") " AS below, " SHARE("above", "intervals") " AS above, "        \
 	MEAN("width_sum", "intervals") " AS width, " WINKLER " AS winkler"
-#define LABEL_SUMS                                                                                 \
+#define JOIN_SUMS                                                                                  \
 	"sum(l.predictions) AS predictions, sum(l.labelled) AS labelled, "                         \
 	SHARE("labelled", "predictions") " AS labelled_share"
 /* Bins are added up over the rows before the distance is taken. json_each is the one JSON function that
  * works under trusted_schema = OFF. */
-#define ECE_BIN(column, n, correct, confidence, rows)                                              \
+#define ECE_BIN(column, n, correct, confidence)                                                    \
 	"SELECT b.key AS bin, " n " AS n, " correct " AS correct, " confidence " AS confidence"    \
 	" FROM label_statistics x, json_each(x." column ") b WHERE x.stream_id = l.stream_id"      \
-	" AND x.width_ms >= 86400000" rows
-#define ECE15(rows)                                                                                \
+	" AND x.width_ms >= 86400000"
+#define ECE15                                                                                      \
 	"(SELECT sum(gap) / nullif(sum(n), 0) FROM (SELECT sum(n) AS n,"                           \
 	" abs(sum(correct) - sum(confidence)) AS gap FROM ("                                       \
-	ECE_BIN("ece_n", "b.value", "0", "0.0", rows) " UNION ALL "                                \
-	ECE_BIN("ece_correct", "0", "b.value", "0.0", rows) " UNION ALL "                          \
-	ECE_BIN("ece_confidence", "0", "0", "b.value", rows) ") GROUP BY bin))"
-/* The sums of each stream, and what needs them twice around it. */
-#define PERFORMANCE(since, rows, from)                                                             \
+	ECE_BIN("ece_n", "b.value", "0", "0.0") " UNION ALL "                                      \
+	ECE_BIN("ece_correct", "0", "b.value", "0.0") " UNION ALL "                                \
+	ECE_BIN("ece_confidence", "0", "0", "b.value") ") GROUP BY bin))"
+/* The sums of each stream over everything, and what needs them twice around it. */
+#define PERFORMANCE_TOTAL                                                                          \
 	"SELECT " NAMES ISO("g.since_ms") " AS since, g.n, g.coverage, g.below, g.above, g.width," \
-	" g.winkler, g.mae, " SQRT("g.mse") " AS rmse, g.accuracy, g.mean_confidence, g.brier,"    \
-	" g.nll, g.ece15, g.predictions, g.labelled_share FROM (SELECT l.stream_id, " since        \
-	" AS since_ms, sum(l.labelled) AS n, " COVERAGE_SUMS INTERVAL_SUMS ", "                    \
-	MEAN("abs_error_sum", "errors_n") " AS mae, " MEAN("sq_error_sum", "errors_n")             \
-	" AS mse, " SHARE("correct", "class_n") " AS accuracy, "                                   \
+	" g.winkler, g.bias, g.mae, " SQRT("g.mse") " AS rmse, g.accuracy, g.mean_confidence,"     \
+	" g.brier, g.nll, g.ece15, g.predictions, g.labelled_share FROM (SELECT l.stream_id,"      \
+	" min(l.window_ms) AS since_ms, sum(l.labelled) AS n, " COVERAGE_SUMS INTERVAL_SUMS ", "   \
+	MEAN("error_sum", "errors_n") " AS bias, " MEAN("abs_error_sum", "errors_n") " AS mae, "   \
+	MEAN("sq_error_sum", "errors_n") " AS mse, " SHARE("correct", "class_n") " AS accuracy, "  \
 	MEAN("confidence_sum", "probs_n") " AS mean_confidence, " MEAN("brier_sum", "probs_n")     \
-	" AS brier, " MEAN("nll_sum", "probs_n") " AS nll, " ECE15(rows)                           \
+	" AS brier, " MEAN("nll_sum", "probs_n") " AS nll, " ECE15                                 \
 	" AS ece15, sum(l.predictions) AS predictions, " SHARE("labelled", "predictions")          \
-	" AS labelled_share FROM label_statistics l" from " GROUP BY l.stream_id) g"               \
-	" JOIN streams s ON s.stream_id = g.stream_id JOIN models m ON m.model_id = s.model_id"    \
-	" ORDER BY m.name, s.version, s.segment"
+	" AS labelled_share FROM label_statistics l WHERE l.width_ms >= 86400000"                  \
+	" GROUP BY l.stream_id) g JOIN streams s ON s.stream_id = g.stream_id"                     \
+	" JOIN models m ON m.model_id = s.model_id ORDER BY m.name, s.version, s.segment"
+/* Figures of a row of label_statistics or label_recent, as the views of performance show them. */
+#define PERFORMANCE(t)                                                                             \
+	t ".labelled AS n, " t ".error_rate, " t ".accuracy, " t ".accuracy_low, "                 \
+	t ".accuracy_high, " t ".precision, " t ".recall, " t ".f1, " t ".precision_macro, "       \
+	t ".recall_macro, " t ".f1_macro, " t ".bias, " t ".mae, " t ".rmse, " t ".r2, "           \
+	t ".coverage, " t ".below_share AS below, " t ".above_share AS above, "                    \
+	t ".mean_width AS width, " t ".winkler, " t ".mean_confidence, " t ".brier, " t ".nll, "   \
+	t ".ece15, " t ".ece_debiased, " t ".mce, " t ".reliability, " t ".resolution, "           \
+	t ".uncertainty, " t ".predictions, " t ".labelled_share"
 #define RECENT                                                                                     \
 	" JOIN label_recent r ON r.stream_id = l.stream_id"                                        \
 	" WHERE l.width_ms >= 86400000 AND l.window_ms >= r.from_ms"
 #define COVERAGE_RECENT                                                                            \
 	"SELECT " NAMES ISO("r.from_ms") " AS since, sum(l.intervals) AS n, " COVERAGE_SUMS        \
-	"r.coverage_low, r.coverage_high, " INTERVAL_SUMS ", " LABEL_SUMS
+	"r.coverage_low, r.coverage_high, r.coverage_worst, r.coverage_best, " INTERVAL_SUMS ", " JOIN_SUMS
 
 #define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
 	" FROM statistics"
@@ -152,9 +162,25 @@ static const struct view views[] = {
 	  " e.hits_share, e.records_share, e.p_value, e.records, e.searched FROM explanations e"
 	  " JOIN alerts a ON a.alert_id = e.alert_id JOIN streams s ON s.stream_id = a.stream_id"
 	  " JOIN models m ON m.model_id = s.model_id ORDER BY a.opened_ms DESC, a.alert_id, e.rank" },
-	{ "performance_now", PERFORMANCE("r.from_ms", " AND x.window_ms >= r.from_ms", RECENT) },
-	{ "performance_total",
-	  PERFORMANCE("min(l.window_ms)", "", " WHERE l.width_ms >= 86400000") },
+	{ "performance_now",
+	  "SELECT " NAMES ISO("r.from_ms") " AS since, " PERFORMANCE("r") " FROM label_recent r"
+	  " JOIN streams s ON s.stream_id = r.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " ORDER BY m.name, s.version, s.segment" },
+	{ "performance_daily",
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES PERFORMANCE("l") ", l.final" FROM_LABELS
+	  " WHERE l.width_ms >= 86400000 ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
+	{ "performance_total", PERFORMANCE_TOTAL },
+	{ "labels_waiting",
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES "l.predictions, l.labelled,"
+	  " l.predictions - l.labelled AS waiting, l.labelled_share" FROM_LABELS
+	  " WHERE l.width_ms >= 86400000 AND l.final = 0 AND l.predictions > l.labelled"
+	  " ORDER BY l.window_ms, m.name, s.version, s.segment" },
+	{ "label_delay",
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES "l.labelled, l.mean_delay_s / 3600.0"
+	  " AS mean_delay_h, 1.0 * l.within_hour / l.labelled AS within_hour, 1.0 * l.within_day"
+	  " / l.labelled AS within_day, 1.0 * l.within_week / l.labelled AS within_week,"
+	  " l.labelled_share, l.final" FROM_LABELS " WHERE l.width_ms >= 86400000 AND l.labelled > 0"
+	  " ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
 	{ "statistics_total",
 	  "SELECT " STREAM "s.type, " ISO("h.first_ms") " AS since, h.windows, h.n, h.missing,"
 	  " 1.0 * h.missing / nullif(h.n + h.missing, 0) AS missing_share, h.mean, h.min, h.max"

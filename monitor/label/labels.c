@@ -353,6 +353,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	else
 		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
 		            class, &o);
+	o.delay_ms = ts - row->ts;
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
 	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);

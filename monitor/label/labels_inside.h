@@ -83,6 +83,9 @@ struct outcome {
 	double confidence, brier, nll;
 	bool classes, correct;              /* a predicted class was compared; and was right */
 	bool outside;                       /* the label is none of the model's classes */
+	double label;                       /* numeric; NaN: none */
+	uint16_t predicted, actual;         /* classes that were compared */
+	int64_t delay_ms;
 };
 void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w,
                     const struct outcome *o, int sign); /* -1: takes it out again */
@@ -97,7 +100,8 @@ void labels_mature(struct labels *l, int64_t watermark_ms);
 void labels_forget(struct labels *l); /* windows whose rows have left the journal */
 
 #define NOTHING ((double)NAN)
-#define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false }
+#define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false, \
+	                   NOTHING, UINT16_MAX, UINT16_MAX, 0 }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
 void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
                          struct outcome *o);

@@ -18,6 +18,7 @@ labels_judge_number(const struct labels *l, const struct journal_row *row, doubl
 	double lower = row->u.interval.lower, upper = row->u.interval.upper, level = labels_row_level(l, row);
 
 	o->error = y - row->u.interval.value;
+	o->label = y;
 	if (!(row->flags & JOURNAL_INTERVAL))
 		return;
 	o->width = upper - lower;
@@ -42,6 +43,10 @@ labels_judge_class(const struct labels *l, const struct journal_row *row, const 
 	             row->klass < LIMIT_CLASSES && l->class_prob[row->klass] != UINT16_MAX;
 	o->classes = row->flags & JOURNAL_CLASS && !o->outside;
 	o->correct = o->classes && row->klass == class;
+	if (o->classes) {
+		o->predicted = row->klass;
+		o->actual = class < LIMIT_CLASSES ? (uint16_t)class : UINT16_MAX;
+	}
 	if (row->flags & JOURNAL_CLASS && row->klass != class)
 		o->flags |= JOURNAL_WRONG;
 	if (row->flags & JOURNAL_SET) {
@@ -139,8 +144,10 @@ labels_revise(struct labels *l, uint64_t number, double label, int64_t ts)
 		return;
 	before_label(l, row, payload, &before);
 	judge(l, &before, payload, row->u.done.label, &o);
+	o.delay_ms = row->u.done.delay_ms;
 	label_rows_add(l, row->group, w, &o, -1);
 	judge(l, &before, payload, label, &o);
+	o.delay_ms = ts - row->ts;
 	label_rows_add(l, row->group, w, &o, 1);
 	journal_done(l->journal, number, label, ts - row->ts,
 	             (uint16_t)(o.flags | (row->flags & JOURNAL_SEEN)));

@@ -106,43 +106,77 @@ label_rows_prediction(struct labels *l, uint16_t group, const struct label_windo
 
 /* Unsigned counts take -1 as well: they never go below what was added. */
 static void
+add_interval(struct label_row *row, const struct outcome *o, uint64_t one, double d)
+{
+	row->intervals += one;
+	row->covered += o->flags & JOURNAL_MISS ? 0 : one;
+	row->below += o->flags & JOURNAL_BELOW ? one : 0;
+	row->above += o->flags & JOURNAL_ABOVE ? one : 0;
+	row->empty_sets += isnan(o->error) && o->width == 0 ? one : 0;
+	row->width_sum += d * o->width;
+	if (!isnan(o->winkler))
+		row->winkler_sum += d * o->winkler;
+}
+
+static void
+add_class(struct label_row *row, const struct outcome *o, uint64_t one)
+{
+	uint32_t n = (uint32_t)one;
+
+	row->class_n += one;
+	row->correct += o->correct ? one : 0;
+	if (o->predicted < LABEL_CLASSES)
+		(o->correct ? row->class_tp : row->class_fp)[o->predicted] += n;
+	if (!o->correct && o->actual < LABEL_CLASSES)
+		row->class_fn[o->actual] += n;
+}
+
+static void
+add_probs(struct label_row *row, const struct outcome *o, uint64_t one, double d)
+{
+	/* bins (lo, hi] of equal width */
+	int bin = (int)ceil(o->confidence * LABEL_BINS) - 1;
+
+	bin = bin < 0 ? 0 : bin > LABEL_BINS - 1 ? LABEL_BINS - 1 : bin;
+	row->probs_n += one;
+	row->confidence_sum += d * o->confidence;
+	row->confidence_sq_sum += d * o->confidence * o->confidence;
+	row->right_confidence_sum += o->correct ? d * o->confidence : 0;
+	row->brier_sum += d * o->brier;
+	row->nll_sum += d * o->nll;
+	row->ece_n[bin] += (uint32_t)one;
+	row->ece_correct[bin] += o->correct ? (uint32_t)one : 0;
+	row->ece_confidence[bin] += d * o->confidence;
+}
+
+static void
 add_outcome(struct label_row *row, const struct outcome *o, int sign)
 {
+	enum { WEEK_MS = 7 * DAY_MS };
 	uint64_t one = (uint64_t)(int64_t)sign;
 	double d = sign;
 
-	row->labelled += o->outside ? 0 : one;
-	if (!isnan(o->width)) {
-		row->intervals += one;
-		row->covered += o->flags & JOURNAL_MISS ? 0 : one;
-		row->below += o->flags & JOURNAL_BELOW ? one : 0;
-		row->above += o->flags & JOURNAL_ABOVE ? one : 0;
-		row->width_sum += d * o->width;
-		if (!isnan(o->winkler))
-			row->winkler_sum += d * o->winkler;
+	if (!o->outside) {
+		row->labelled += one;
+		row->within_hour += o->delay_ms <= HOUR_MS ? one : 0;
+		row->within_day += o->delay_ms <= DAY_MS ? one : 0;
+		row->within_week += o->delay_ms <= WEEK_MS ? one : 0;
+		row->delay_sum += d * (double)o->delay_ms / 1000;
 	}
+	if (!isnan(o->width))
+		add_interval(row, o, one, d);
 	if (!isnan(o->error)) {
 		row->errors_n += one;
+		row->error_sum += d * o->error;
 		row->abs_error_sum += d * fabs(o->error);
 		row->sq_error_sum += d * o->error * o->error;
+		row->label_sum += d * o->label;
+		row->label_sq_sum += d * o->label * o->label;
 	}
-	if (o->classes) {
-		row->class_n += one;
-		row->correct += o->correct ? one : 0;
-	}
-	if (!isnan(o->confidence)) {
-		/* bins (lo, hi] of equal width */
-		int bin = (int)ceil(o->confidence * 15) - 1;
-
-		bin = bin < 0 ? 0 : bin > 14 ? 14 : bin;
-		row->probs_n += one;
-		row->confidence_sum += d * o->confidence;
-		row->brier_sum += d * o->brier;
-		row->nll_sum += d * o->nll;
-		row->ece_n[bin] += (uint32_t)one;
-		row->ece_correct[bin] += o->correct ? (uint32_t)one : 0;
-		row->ece_confidence[bin] += d * o->confidence;
-	}
+	if (o->classes)
+		add_class(row, o, one);
+	if (!isnan(o->confidence))
+		add_probs(row, o, one, d);
 }
 
 void

@@ -1,0 +1,65 @@
+/* labels.h -- a row of label_statistics: sums that labels add to, and figures that follow from them.
+ *
+ * Sums add: a row of a day is the sum of the rows of its windows. Figures are computed from the sums alone,
+ * whenever a row is written. The lists below name every column once, for the struct, SQL and the code.
+ */
+#ifndef STORAGE_LABELS_H
+#define STORAGE_LABELS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum {
+	LABEL_BINS = 15,    /* of the highest probability, equal width */
+	LABEL_CLASSES = 32, /* classes that are told apart in precision and recall; later ones are not */
+};
+
+/* Counts: predictions; of these labelled, and within an hour, a day, a week of the prediction; intervals
+ * and sets with a label, those that hold it, labels below and above, empty sets; numeric labels; classes
+ * compared, and right; labels of predictions with probabilities. */
+#define LABEL_COUNTS(X)                                                                                 \
+	X(predictions) X(labelled) X(within_hour) X(within_day) X(within_week) X(intervals) X(covered)  \
+	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n)
+/* Sums: delay in seconds; width (size of sets) and Winkler score over `intervals`; label - prediction,
+ * its size and square, label and square over `errors_n`; highest probability (confidence), its square,
+ * confidence of right classes, Brier score, negative log likelihood over `probs_n`. */
+#define LABEL_SUMS(X)                                                                                   \
+	X(delay_sum) X(width_sum) X(winkler_sum) X(error_sum) X(abs_error_sum) X(sq_error_sum) X(label_sum) \
+	X(label_sq_sum) X(confidence_sum) X(confidence_sq_sum) X(right_confidence_sum) X(brier_sum) X(nll_sum)
+/* JSON arrays: by bin of confidence; by class (true positives, false positives, false negatives). */
+#define LABEL_ARRAYS(X) X(ece_n) X(ece_correct) X(ece_confidence) X(class_tp) X(class_fp) X(class_fn)
+/* What people read; sentences in documentation.c. */
+#define LABEL_FIGURES(X)                                                                                \
+	X(labelled_share) X(mean_delay_s) X(coverage) X(coverage_low) X(coverage_high) X(coverage_worst) \
+	X(coverage_best) X(below_share) X(above_share) X(mean_width) X(winkler) X(bias) X(mae) X(rmse) X(r2) \
+	X(error_rate) X(accuracy) X(accuracy_low) X(accuracy_high) X(precision) X(recall) X(f1)         \
+	X(precision_macro) X(recall_macro) X(f1_macro) X(mean_confidence) X(brier) X(nll) X(ece15)      \
+	X(ece_debiased) X(mce) X(reliability) X(resolution) X(uncertainty)
+
+struct label_row { /* one model, version, segment and window; sums are absolute */
+	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */
+	uint32_t stream_id;           /* a stream of type "labels" */
+	bool final;
+#define X(name) uint64_t name;
+	LABEL_COUNTS(X)
+#undef X
+#define X(name) double name;
+	LABEL_SUMS(X)
+#undef X
+	uint32_t ece_n[LABEL_BINS], ece_correct[LABEL_BINS];
+	double ece_confidence[LABEL_BINS];
+	/* by index of the class; the positive class of `precision`, `recall` and `f1` is the second of two */
+	uint32_t class_tp[LABEL_CLASSES], class_fp[LABEL_CLASSES], class_fn[LABEL_CLASSES];
+};
+
+struct label_figures { /* NaN: not defined */
+#define X(name) double name;
+	LABEL_FIGURES(X)
+#undef X
+};
+
+void label_figures(const struct label_row *row, struct label_figures *out);
+/* Adds the sums of `from`. */
+void label_row_add(struct label_row *row, const struct label_row *from);
+
+#endif

@@ -1,0 +1,273 @@
+/* store_labels.c -- table label_statistics, and label_recent, which is made of its days.
+ *
+ * Figures are computed when a row is put, from its sums alone, so a row says the same whenever it was
+ * written.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/store_impl.h"
+
+enum { RECENT_LABELS = 1000 /* labels that views of the present look back over, in whole days */ };
+
+/* -- arrays as JSON, so that SQL can sum them ---------------------------------------------------- */
+
+enum { ARRAYS = 6, ARRAY_BYTES = LABEL_CLASSES * 26 };
+
+static struct value
+counts_text(char *out, const uint32_t *n, size_t count)
+{
+	size_t at = 0;
+
+	while (count > 0 && !n[count - 1])
+		count--;
+	if (!count)
+		return value_text(NULL);
+	for (size_t i = 0; i < count; i++)
+		at += (size_t)snprintf(out + at, ARRAY_BYTES - at, "%c%u", i ? ',' : '[', n[i]);
+	snprintf(out + at, ARRAY_BYTES - at, "]");
+	return value_text(out);
+}
+
+static struct value
+sums_text(char *out, const double *sum, size_t count)
+{
+	size_t at = 0;
+	double any = 0;
+
+	for (size_t i = 0; i < count; i++)
+		any += fabs(sum[i]);
+	if (any <= 0)
+		return value_text(NULL);
+	for (size_t i = 0; i < count; i++)
+		at += (size_t)snprintf(out + at, ARRAY_BYTES - at, "%c%.17g", i ? ',' : '[', sum[i]);
+	snprintf(out + at, ARRAY_BYTES - at, "]");
+	return value_text(out);
+}
+
+static void
+read_array(sqlite3_stmt *q, int column, double *out, size_t count)
+{
+	const char *at = store_column_text(q, column);
+
+	for (size_t i = 0; i < count; i++) {
+		char *end;
+
+		out[i] = 0;
+		if (*at && *at != ']')
+			out[i] = strtod(at + 1, &end);
+		at = *at && *at != ']' ? end : at;
+	}
+}
+
+static void
+read_counts(sqlite3_stmt *q, int column, uint32_t *out, size_t count)
+{
+	double n[LABEL_CLASSES];
+
+	read_array(q, column, n, count);
+	for (size_t i = 0; i < count; i++)
+		out[i] = (uint32_t)n[i];
+}
+
+/* -- rows ---------------------------------------------------------------------------------------- */
+
+#define NAME(name) ", " #name
+#define SUM_COLUMNS "final" LABEL_COUNTS(NAME) LABEL_SUMS(NAME) LABEL_ARRAYS(NAME)
+#define FIGURE_COLUMNS LABEL_FIGURES(NAME)
+#define PLACE(name) ", ?"
+#define EXCLUDED(name) ", excluded." #name
+#define ONE(name) +1
+enum {
+	SUM_VALUES = 1 LABEL_COUNTS(ONE) LABEL_SUMS(ONE) LABEL_ARRAYS(ONE),
+	FIGURES = 0 LABEL_FIGURES(ONE),
+};
+
+static struct value *
+put_figures(struct value *at, const struct label_figures *f)
+{
+#define X(name) *at++ = value_real(f->name);
+	LABEL_FIGURES(X)
+#undef X
+	return at;
+}
+
+static int
+put_row(struct store *s, const struct label_row *row)
+{
+	static const char sql[] = "INSERT INTO label_statistics(window_ms, stream_id, width_ms, " SUM_COLUMNS
+	                          FIGURE_COLUMNS ") VALUES(?, ?, ?, ?" LABEL_COUNTS(PLACE) LABEL_SUMS(PLACE)
+	                          LABEL_ARRAYS(PLACE) LABEL_FIGURES(PLACE)
+	                          ") ON CONFLICT(window_ms, stream_id, width_ms) DO UPDATE SET (" SUM_COLUMNS
+	                          FIGURE_COLUMNS ") = (excluded.final" LABEL_COUNTS(EXCLUDED)
+	                          LABEL_SUMS(EXCLUDED) LABEL_ARRAYS(EXCLUDED) LABEL_FIGURES(EXCLUDED) ")";
+	char text[ARRAYS][ARRAY_BYTES];
+	struct label_figures f;
+	struct value value[3 + SUM_VALUES + FIGURES], *at = value;
+
+	label_figures(row, &f);
+	*at++ = value_int(row->window_ms);
+	*at++ = value_int(row->stream_id);
+	*at++ = value_int(row->width_ms);
+	*at++ = value_int(row->final);
+#define X(name) *at++ = value_count(row->name);
+	LABEL_COUNTS(X)
+#undef X
+#define X(name) *at++ = value_real(row->name);
+	LABEL_SUMS(X)
+#undef X
+	*at++ = counts_text(text[0], row->ece_n, LABEL_BINS);
+	*at++ = counts_text(text[1], row->ece_correct, LABEL_BINS);
+	*at++ = sums_text(text[2], row->ece_confidence, LABEL_BINS);
+	*at++ = counts_text(text[3], row->class_tp, LABEL_CLASSES);
+	*at++ = counts_text(text[4], row->class_fp, LABEL_CLASSES);
+	*at++ = counts_text(text[5], row->class_fn, LABEL_CLASSES);
+	at = put_figures(at, &f);
+	return store_run(s, SLOT_LABEL_PUT, sql, value, (size_t)(at - value));
+}
+
+/* The columns SUM_COLUMNS from `column` on. */
+static void
+read_row(sqlite3_stmt *q, int column, struct label_row *out)
+{
+	out->final = sqlite3_column_int(q, column++) != 0;
+#define X(name) out->name = (uint64_t)sqlite3_column_int64(q, column++);
+	LABEL_COUNTS(X)
+#undef X
+#define X(name) out->name = store_column_real(q, column++);
+	LABEL_SUMS(X)
+#undef X
+	read_counts(q, column, out->ece_n, LABEL_BINS);
+	read_counts(q, column + 1, out->ece_correct, LABEL_BINS);
+	read_array(q, column + 2, out->ece_confidence, LABEL_BINS);
+	read_counts(q, column + 3, out->class_tp, LABEL_CLASSES);
+	read_counts(q, column + 4, out->class_fp, LABEL_CLASSES);
+	read_counts(q, column + 5, out->class_fn, LABEL_CLASSES);
+}
+
+int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
+                        struct label_row *out)
+{
+	const struct value key[] = { value_int(window_ms), value_int(stream_id),
+		                     value_int(width_ms) };
+	struct diag d;
+	sqlite3_stmt *q = store_query(s, SLOT_LABEL_GET,
+	                              "SELECT " SUM_COLUMNS " FROM label_statistics"
+	                              " WHERE window_ms = ? AND stream_id = ? AND width_ms = ?", key,
+	                              COUNT(key), &d);
+	bool found;
+	int step, err;
+
+	memset(out, 0, sizeof *out);
+	out->window_ms = window_ms;
+	out->width_ms = width_ms;
+	out->stream_id = stream_id;
+	if (!q)
+		return store_poison(s, ERR_IO, &d);
+	step = sqlite3_step(q);
+	found = step == SQLITE_ROW;
+	if (found)
+		read_row(q, 0, out);
+	err = store_query_end(s, q, step, &d);
+	if (err)
+		return store_poison(s, err, &d);
+	return found ? 0 : ERR_MISSING;
+}
+
+int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms)
+{
+	const struct value value[] = { value_int(model_id), value_int(until_ms) };
+
+	return store_run(s, SLOT_LABEL_FINISH,
+	                 "UPDATE label_statistics SET final = 1 WHERE final = 0 AND stream_id IN"
+	                 " (SELECT stream_id FROM streams WHERE model_id = ?1 AND type = 'labels')"
+	                 " AND window_ms < ?2 AND window_ms + width_ms <= ?2", value, COUNT(value));
+}
+
+/* -- the present --------------------------------------------------------------------------------- */
+
+/* The sum of the most recent days that hold RECENT_LABELS labels together; false: there is no label. */
+static int
+sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum)
+{
+	const struct value key[] = { value_int(stream_id) };
+	struct diag d;
+	sqlite3_stmt *q = store_query(s, SLOT_LABEL_DAYS,
+	                              "SELECT window_ms, " SUM_COLUMNS " FROM label_statistics"
+	                              " WHERE stream_id = ? AND width_ms >= 86400000 AND labelled > 0"
+	                              " ORDER BY window_ms DESC", key, COUNT(key), &d);
+	int step = SQLITE_DONE, err;
+
+	if (!q)
+		return store_poison(s, ERR_IO, &d);
+	while (sum->labelled < RECENT_LABELS && (step = sqlite3_step(q)) == SQLITE_ROW) {
+		struct label_row day = { .stream_id = stream_id };
+
+		read_row(q, 1, &day);
+		label_row_add(sum, &day);
+		sum->window_ms = sqlite3_column_int64(q, 0);
+	}
+	err = store_query_end(s, q, step, &d);
+	return err ? store_poison(s, err, &d) : 0;
+}
+
+static int
+put_recent(struct store *s, uint32_t stream_id)
+{
+	static const char sql[] = "INSERT OR REPLACE INTO label_recent(stream_id, from_ms, predictions, labelled,"
+	                          " intervals" FIGURE_COLUMNS ") VALUES(?, ?, ?, ?, ?" LABEL_FIGURES(PLACE) ")";
+	struct label_row sum = { .stream_id = stream_id };
+	struct label_figures f;
+	struct value value[5 + FIGURES], *at = value;
+	int err = s->error ? s->error : sum_recent(s, stream_id, &sum);
+
+	if (err || !sum.labelled)
+		return err;
+	label_figures(&sum, &f);
+	*at++ = value_int(stream_id);
+	*at++ = value_int(sum.window_ms);
+	*at++ = value_count(sum.predictions);
+	*at++ = value_count(sum.labelled);
+	*at++ = value_count(sum.intervals);
+	at = put_figures(at, &f);
+	return store_run(s, SLOT_RECENT_PUT, sql, value, (size_t)(at - value));
+}
+
+int store_put_recent(struct store *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->recents && !err; i++)
+		err = put_recent(s, s->recent[i]);
+	s->recents = 0;
+	return err;
+}
+
+/* label_recent looks back over many days, so it waits until all of them are there. */
+static int recent_is_due(struct store *s, uint32_t stream_id)
+{
+	for (size_t i = s->recents; i-- > 0;)
+		if (s->recent[i] == stream_id)
+			return 0;
+	if (s->recents == s->recents_size) {
+		size_t size = s->recents_size ? 2 * s->recents_size : 16;
+		uint32_t *grown = realloc(s->recent, size * sizeof *grown);
+		struct diag d;
+
+		if (!grown)
+			return store_poison(s, diag_set(&d, ERR_IO, "out of memory"), &d);
+		s->recent = grown;
+		s->recents_size = size;
+	}
+	s->recent[s->recents++] = stream_id;
+	return 0;
+}
+
+int store_put_label_row(struct store *s, const struct label_row *row)
+{
+	int err = put_row(s, row);
+
+	return err || row->width_ms < DAY_MS ? err : recent_is_due(s, row->stream_id);
+}

@@ -1,0 +1,140 @@
+#!/usr/bin/env python3
+"""Figures of labels, day by day, against definitions computed here from the files.
+
+    check_performance.py DRIFTD DATA_DIR
+
+bike (regression) and elec2 (two classes) are replayed with their labels (the first of each id counts). Every
+figure of view `performance_daily` and of `label_delay` is computed again, from the records of the day, by its
+definition. Ends with `N passed, N failed`."""
+import collections
+import gzip
+import json
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+DAY = 86400000
+passed = failed = 0
+
+
+def check(name, got, want, tolerance=1e-9):
+    global passed, failed
+    if want is None or got is None:
+        true = want is None and got is None
+    else:
+        true = abs(got - want) <= tolerance * max(1, abs(want))
+    passed += true
+    failed += not true
+    if not true:
+        print(f'FAIL {name}: {got}, expected {want}')
+
+
+def read(path):
+    with gzip.open(path, 'rt') as f:
+        return [json.loads(line) for line in f]
+
+
+def regression(rows):
+    y = [label for _, label, _ in rows]
+    e = [label - p['value'] for p, label, _ in rows]
+    n, mean = len(y), sum(y) / len(y)
+    spread = sum((v - mean) ** 2 for v in y)
+    inside = [p['lower'] <= label <= p['upper'] for p, label, _ in rows]
+    return {'n': n, 'bias': sum(e) / n, 'mae': sum(map(abs, e)) / n, 'rmse': math.sqrt(sum(v * v for v in e) / n),
+            'r2': 1 - sum(v * v for v in e) / spread if spread > 0 else None, 'coverage': sum(inside) / n,
+            'width': sum(p['upper'] - p['lower'] for p, _, _ in rows) / n, 'accuracy': None, 'brier': None}
+
+
+def ratio(a, b):
+    return a / b if b else 0.0
+
+
+def classification(rows, classes):
+    n = len(rows)
+    pairs = [(p['class'], label) for p, label, _ in rows]
+    out = {'n': n, 'accuracy': sum(a == b for a, b in pairs) / n, 'mae': None}
+    out['error_rate'] = 1 - out['accuracy']
+    scores = {}
+    for c in classes:
+        tp = sum(a == c and b == c for a, b in pairs)
+        fp = sum(a == c and b != c for a, b in pairs)
+        fn = sum(a != c and b == c for a, b in pairs)
+        if tp + fp + fn:
+            scores[c] = ratio(tp, tp + fp), ratio(tp, tp + fn), ratio(2 * tp, 2 * tp + fp + fn)
+    for i, name in enumerate(('precision', 'recall', 'f1')):
+        out[name + '_macro'] = sum(s[i] for s in scores.values()) / len(scores)
+        out[name] = scores[classes[1]][i] if classes[1] in scores else None
+    probs = [p['probs'] if isinstance(p['probs'], dict) else dict(zip(classes, p['probs'])) for p, _, _ in rows]
+    top = [max(q.values()) for q in probs]
+    right = [a == b for a, b in pairs]
+    out['mean_confidence'] = sum(top) / n
+    out['brier'] = sum(sum((v - (c == b)) ** 2 for c, v in q.items()) for q, (_, b) in zip(probs, pairs)) / n
+    out['nll'] = -sum(math.log(max(q[b], 1e-12)) for q, (_, b) in zip(probs, pairs)) / n
+    bins = collections.defaultdict(list)
+    for c, r in zip(top, right):
+        bins[max(0, math.ceil(c * 15) - 1)].append((c, r))
+    base = out['accuracy']
+    gap = {b: (len(v), sum(c for c, _ in v) / len(v), sum(r for _, r in v) / len(v)) for b, v in bins.items()}
+    out['ece15'] = sum(k / n * abs(c - r) for k, c, r in gap.values())
+    out['mce'] = max(abs(c - r) for _, c, r in gap.values())
+    out['reliability'] = sum(k / n * (c - r) ** 2 for k, c, r in gap.values())
+    out['resolution'] = sum(k / n * (r - base) ** 2 for k, c, r in gap.values())
+    out['uncertainty'] = base * (1 - base)
+    out['ece_debiased'] = math.sqrt(max(0, sum(k / n * ((c - r) ** 2 - r * (1 - r) / (k - 1))
+                                               for k, c, r in gap.values() if k > 1)))
+    return out
+
+
+def one(driftd, data, name):
+    meta = json.load(open(os.path.join(data, name, 'meta.json')))
+    files = {f: os.path.join(data, name, f + '.jsonl.gz') for f in ('stream', 'labels')}
+    classes = [str(c) for c in meta.get('classes', [])]
+    with tempfile.TemporaryDirectory() as scratch:
+        config, db = (os.path.join(scratch, f) for f in ('driftd.yaml', 'replay.db'))
+        with open(config, 'w') as f:
+            f.write(f'windows: {{width: 1d}}\nmodels: [{{name: {meta["model"]}'
+                    + (f', classes: {json.dumps(classes)}' if classes else '') + '}]\n')
+        subprocess.run([driftd, 'replay', config, files['stream'], files['labels'], '-o', db, '--quiet'], check=True,
+                       stdout=subprocess.DEVNULL)
+        connection = sqlite3.connect(db)
+        connection.row_factory = sqlite3.Row
+        days = connection.execute('SELECT * FROM performance_daily WHERE n > 0').fetchall()
+        delay = {r['day']: r for r in connection.execute('SELECT * FROM label_delay')}
+        windows = [r[0] for r in connection.execute(
+            'SELECT window_ms FROM label_statistics WHERE width_ms = 86400000 AND labelled > 0 ORDER BY 1 DESC')]
+        connection.close()
+    stream, first, watermark, day_of = {}, {}, None, {}
+    for r in read(files['stream']):
+        stream[r['id']] = r
+    for label in read(files['labels']):
+        if label['id'] in stream:
+            first.setdefault(label['id'], label)
+    by_day = collections.defaultdict(list)
+    for i, label in first.items():
+        r = stream[i]
+        y = label['label'] if not classes else str(label['label'])
+        by_day[r['ts'] // DAY * DAY].append((r['prediction'], y, label['ts'] - r['ts']))
+    check(f'{name} days', len(days), len(by_day))
+    for row, window in zip(days, windows):
+        rows = by_day[window]
+        want = classification(rows, classes) if classes else regression(rows)
+        for figure, value in want.items():
+            check(f'{name} {row["day"]} {figure}', row[figure], value)
+        for key, limit in (('within_hour', 3600000), ('within_day', DAY), ('within_week', 7 * DAY)):
+            check(f'{name} {row["day"]} {key}', delay[row['day']][key], sum(d <= limit for _, _, d in rows) / len(rows))
+        check(f'{name} {row["day"]} mean_delay_h', delay[row['day']]['mean_delay_h'],
+              sum(d for _, _, d in rows) / len(rows) / 3600000)
+
+
+def main():
+    driftd, data = sys.argv[1:3]
+    one(driftd, data, 'bike')
+    one(driftd, data, 'elec2')
+    print(f'{passed} passed, {failed} failed')
+    return failed != 0
+
+
+sys.exit(main())
