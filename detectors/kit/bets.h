@@ -76,17 +76,20 @@ void jumper_save(const struct jumper *j, struct codec *out);
 bool jumper_load(struct jumper *j, struct codec *in); /* false: impossible weights */
 
 /* All lanes of one p-value. */
-static inline void
+static inline __attribute__((always_inline)) void
 bets_factors(const bets_row *table, double p, double jump, double factor[BETS_LANES])
 {
 	typedef double two __attribute__((vector_size(16), may_alias, aligned(8)));
-	two both = (two){ 0 } + jump;
+	typedef double four __attribute__((vector_size(32), may_alias, aligned(8)));
+	const double *row = table[bets_cell(p)];
+	four all = (four){ 0 } + jump;
 
-	memcpy(factor, table[bets_cell(p)], sizeof(bets_row));
-#pragma GCC unroll 8
-	for (uint32_t i = BETS_BETA; i < BETS_REAL; i += 2)
-		*(two *)(factor + i) = both;
-	*(two *)(factor + BETS_REAL) = *(two *)(factor + BETS_REAL + 2) = (two){ 0 };
+	*(four *)factor = *(const four *)row;
+	*(four *)(factor + 4) = *(const four *)(row + 4);
+	*(two *)(factor + 8) = *(const two *)(row + 8);
+	*(two *)(factor + 10) = (two){ 0 } + jump;
+	*(four *)(factor + 12) = *(four *)(factor + 16) = all;
+	*(four *)(factor + 20) = (four){ 0 };
 }
 
 #endif

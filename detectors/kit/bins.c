@@ -11,19 +11,21 @@ bins_carve(struct bins *b, struct carve *c, uint32_t bins)
 {
 	uint32_t most = EDGES_MAX(bins) + 1, blocks = (most + BINS_BLOCK - 1) / BINS_BLOCK;
 
-	b->blocks = (blocks + BINS_BLOCK_GROUP - 1) / BINS_BLOCK_GROUP * BINS_BLOCK_GROUP;
-	b->edge = carve_take(c, most * sizeof *b->edge);
-	b->count = carve_take(c, (size_t)b->blocks * BINS_BLOCK * sizeof *b->count);
-	b->above = carve_take(c, b->blocks * sizeof *b->above);
+	b->room = b->blocks = (blocks + BINS_BLOCK_GROUP - 1) / BINS_BLOCK_GROUP * BINS_BLOCK_GROUP;
+	b->edge = carve_take(c, edges_index_bytes(most - 1));
+	b->count = carve_take(c, (size_t)b->room * BINS_BLOCK * sizeof *b->count);
+	b->above = carve_take(c, b->room * sizeof *b->above);
 }
 
 void
 bins_init(struct bins *b, uint32_t bins, const double *sorted, uint32_t n)
 {
 	b->edges = n ? edges_fill(b->edge, bins, sorted, n) : 0;
+	edges_index_init(&b->index, b->edge, b->edge, b->edges);
+	b->blocks = (b->edges / BINS_BLOCK / BINS_BLOCK_GROUP + 1) * BINS_BLOCK_GROUP;
 	b->total = 0;
-	memset(b->count, 0, (size_t)b->blocks * BINS_BLOCK * sizeof *b->count);
-	memset(b->above, 0, b->blocks * sizeof *b->above);
+	memset(b->count, 0, (size_t)b->room * BINS_BLOCK * sizeof *b->count);
+	memset(b->above, 0, b->room * sizeof *b->above);
 }
 
 void

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "detectors/kit/edges.h"
+#include "detectors/kit/edges_index.h"
 
 struct carve;
 struct codec;
@@ -18,11 +19,13 @@ enum { BINS_BLOCK = 16, BINS_BLOCK_GROUP = 8 };
 
 struct bins {
 	uint32_t edges;  /* bins = edges + 1 */
-	uint32_t blocks; /* a multiple of BINS_BLOCK_GROUP */
+	uint32_t room;   /* blocks that there is room for, a multiple of BINS_BLOCK_GROUP */
+	uint32_t blocks; /* in use; likewise */
 	uint32_t total;  /* N, the sum of the counts */
 	double *edge;    /* [edges] */
-	uint32_t *count; /* [blocks * BINS_BLOCK], zero beyond the bins */
-	uint32_t *above; /* [blocks] values in higher blocks */
+	struct edges_index index; /* of the edges; edge is its lowest level */
+	uint32_t *count; /* [room * BINS_BLOCK], zero beyond the bins */
+	uint32_t *above; /* [room] values in higher blocks */
 };
 
 /* Takes room for any edges that `bins` bins can give. */
@@ -36,7 +39,10 @@ bool bins_load(struct bins *b, struct codec *in);
 static inline uint32_t
 bins_find(const struct bins *b, double x)
 {
-	return edges_bin(b->edge, b->edges, x);
+	uint32_t bin;
+
+	edges_index_bins(&b->index, &x, 1, &bin);
+	return bin;
 }
 
 /* Four counts side by side. */

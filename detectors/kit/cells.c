@@ -49,6 +49,7 @@ build_numeric(struct cells *c, const struct reference *ref, double *scratch)
 	c->high = scratch[ref->n - 1];
 	c->median = scratch[(ref->n + 1) / 2 - 1];
 	c->edges = edges_fill(c->edge, CELLS_BINS, scratch, ref->n);
+	edges_index_init(&c->index, c->index_level, c->edge, c->edges);
 	c->n = c->edges + 1;
 	psi_bins(c, scratch, ref->n);
 	for (uint32_t i = 0; i < ref->n; i++) {

@@ -14,6 +14,7 @@
 
 #include "detectors/distance/distance.h"
 #include "detectors/kit/edges.h"
+#include "detectors/kit/edges_index.h"
 
 struct reference;
 
@@ -24,6 +25,8 @@ struct cells {
 	uint32_t n;                  /* cells, <= CELLS_MAX */
 	uint32_t edges;              /* numeric: n - 1 */
 	double edge[EDGES_MAX(CELLS_BINS)];
+	struct edges_index index;    /* of them, in index_level */
+	double index_level[CELLS_MAX + EDGES_NODE];
 	uint32_t count[CELLS_MAX];   /* of the reference */
 	double mid[CELLS_MAX];       /* mid-rank of a value in the cell, 0..1 */
 	uint32_t psi_cells;          /* cells of PSI ... */

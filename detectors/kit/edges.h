@@ -32,7 +32,4 @@ edges_bin(const double *edge, uint32_t n, double x)
 	return (uint32_t)(base - edge) + (base[0] < x);
 }
 
-/* edges_bin() of many values: the same results, in vectors where the processor has them. */
-void edges_bins(const double *edge, uint32_t n, const double *x, uint32_t rows, uint32_t *bin);
-
 #endif

@@ -37,7 +37,7 @@ edges_index_init(struct edges_index *x, void *memory, const double *edge, uint32
 	assert(n <= EDGES_INDEX_MAX);
 	*x = (struct edges_index){ .n = n };
 	isa_choose(&x->isa);
-	if (n)
+	if (n && edge != at)
 		memcpy(at, edge, n * sizeof *at);
 	for (;;) {
 		double *next = at + places(n);

@@ -18,7 +18,8 @@ struct edges_index {
 
 /* A multiple of 64; n <= EDGES_INDEX_MAX. */
 size_t edges_index_bytes(uint32_t n);
-/* Copies n ascending edges into `memory`, which has edges_index_bytes(n) and outlives the index. */
+/* Copies n ascending edges into `memory`, which has edges_index_bytes(n) and outlives the index; they may
+ * be there already. */
 void edges_index_init(struct edges_index *x, void *memory, const double *edge, uint32_t n);
 /* bin[i] = how many edges lie strictly below value[i]; no NaN but for one: its bin is any. */
 void edges_index_bins(const struct edges_index *x, const double *value, uint32_t rows, uint32_t *bin);

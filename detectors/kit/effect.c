@@ -3,9 +3,12 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
 
 #include "detectors/detector.h"
 #include "detectors/kit/carve.h"
+#include "detectors/kit/edges.h"
 #include "detectors/kit/sort.h"
 
 static const double two_sqrt_pi = 3.54490770181103205460;
@@ -14,39 +17,57 @@ static const double normal_975 = 1.95996398454005423552;
 void
 effect_carve(struct effect_ranks *e, struct carve *c, uint32_t bins)
 {
-	e->mid = carve_take(c, (EDGES_MAX(bins) + 1) * sizeof *e->mid);
-	e->spread_edge = carve_take(c, EDGES_MAX(EFFECT_SPREAD_BINS) * sizeof *e->spread_edge);
-	e->spread_mid = carve_take(c, (EDGES_MAX(EFFECT_SPREAD_BINS) + 1) * sizeof *e->spread_mid);
+	e->rank = carve_take(c, (EDGES_MAX(bins) + 1) * sizeof *e->rank);
 }
 
-/* mid[b] = (values in lower bins + half of those in b) / n. */
+/* rank[i] = mid-rank of value[i] among the n, 0..1. */
 static void
-mid_ranks(double *mid, const double *edge, uint32_t edges, const double *sorted, uint32_t n)
+mid_ranks(double *rank, const double *value, const uint32_t *order, uint32_t n)
 {
-	uint32_t at = 0;
-
-	for (uint32_t b = 0; b <= edges; b++) {
-		uint32_t from = at;
-
-		while (at < n && (b == edges || sorted[at] <= edge[b]))
-			at++;
-		mid[b] = n ? (from + 0.5 * (at - from)) / n : 0.5;
+	for (uint32_t from = 0, to; from < n; from = to) {
+		for (to = from + 1; to < n && !(value[order[to]] > value[order[from]]);)
+			to++;
+		for (uint32_t i = from; i < to; i++)
+			rank[order[i]] = .5 * ((double)from + to) / n;
 	}
 }
 
 void
 effect_init(struct effect_ranks *e, const double *edge, uint32_t edges, double *sorted, uint32_t n)
 {
-	e->mean = 0.0;
-	for (uint32_t i = 0; i < n; i++)
+	double *spread = malloc((n + (size_t)1) * sizeof *spread), median = n ? sorted[(n - 1) / 2] : 0;
+	uint32_t *order = malloc((n + (size_t)1) * sizeof *order), at = 0;
+	bool ranked = false;
+
+	e->mean = 0;
+	for (uint32_t b = 0; b <= edges; b++) { /* what lies below, and half of what is inside */
+		uint32_t from = at;
+
+		while (at < n && (b == edges || sorted[at] <= edge[b]))
+			at++;
+		e->rank[b][0] = n ? (from + .5 * (at - from)) / n : .5;
+		e->rank[b][1] = at - from; /* for now */
+	}
+	for (uint32_t i = 0; i < n; i++) {
 		e->mean += sorted[i] / n;
-	e->median = n ? sorted[(n - 1) / 2] : 0.0;
-	mid_ranks(e->mid, edge, edges, sorted, n);
-	for (uint32_t i = 0; i < n; i++)
-		sorted[i] = fmin(fabs(sorted[i] - e->median), DBL_MAX);
-	sort_doubles(sorted, n);
-	e->spread_edges = n ? edges_fill(e->spread_edge, EFFECT_SPREAD_BINS, sorted, n) : 0;
-	mid_ranks(e->spread_mid, e->spread_edge, e->spread_edges, sorted, n);
+		sorted[i] = fmin(fabs(sorted[i] - median), DBL_MAX);
+	}
+	if (spread && order && sort_indices(sorted, n, order)) {
+		mid_ranks(spread, sorted, order, n);
+		ranked = true;
+	}
+	at = 0;
+	for (uint32_t b = 0; b <= edges; b++) {
+		uint32_t inside = (uint32_t)e->rank[b][1];
+		double sum = 0;
+
+		for (uint32_t i = 0; ranked && i < inside; i++)
+			sum += spread[at++];
+		/* a bin without values is like the one below it */
+		e->rank[b][1] = ranked && inside ? sum / inside : b && ranked ? e->rank[b - 1][1] : .5;
+	}
+	free(spread);
+	free(order);
 }
 
 void

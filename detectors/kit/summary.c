@@ -37,7 +37,7 @@ count_cells(struct summary *s, const struct cells *c, const double *value, uint3
 	for (uint32_t from = 0; from < n; from += TILE) {
 		uint32_t rows = n - from < TILE ? n - from : TILE;
 
-		edges_bins(c->edge, c->edges, value + from, rows, cell);
+		edges_index_bins(&c->index, value + from, rows, cell);
 		for (uint32_t i = 0; i < rows; i++)
 			if (!isnan(value[from + i]))
 				count_cell(s, cell[i]);

@@ -10,7 +10,7 @@
  * ten equal lanes, so that S is one equal-weight sum. An alarm when S >= c keeps E[alarms] <=
  * E[sum g] / c for exchangeable records. Vovk, Gammerman, Shafer 2005 (conformal p-values); Vovk
  * et al. 2021 (simple jumper); contract 2 (Shiryaev-Roberts).
- * Cost: about 50 ns a record at 256 bins: two binary searches, one histogram update, 24 lanes.
+ * Cost at 256 bins: one search, one histogram update, 24 lanes.
  */
 #include <assert.h>
 #include <string.h>
@@ -136,31 +136,54 @@ conformal_create(void **out, const void *options, const struct reference *ref, u
 struct block {
 	_Alignas(64) double factor[LANES_BLOCK][BETS_LANES];
 	double add[LANES_BLOCK][LANES_SUMS], statistic[LANES_BLOCK];
-	struct jumper before[LANES_BLOCK];
+	double p[LANES_BLOCK];
 	uint32_t bin[LANES_BLOCK];
 	bool grown[LANES_BLOCK];
 };
 
-static void
-prepare(struct conformal *self, struct block *b, const double *value, uint32_t rows)
+/* Ranks first: their divisions then do not wait for the jumper. */
+static inline __attribute__((always_inline)) void
+rank_and_bet(struct conformal *self, struct block *b, uint32_t rows)
 {
-	double p[LANES_BLOCK];
+	struct jumper jumper = self->jumper;
 
-	edges_bins(self->bins.edge, self->bins.edges, value, rows, b->bin);
-	effect_adds(&self->ranks, b->bin, value, rows, b->add);
-	if (self->lanes.block_n == 0)
-		jumper_scale(&self->jumper);
-	/* Ranks first: their divisions then do not wait for the jumper. */
 	for (uint32_t i = 0; i < rows; i++) {
 		double u = rng_uniform(self->seed, self->stream, self->n + i + 1);
 
-		p[i] = bins_p(&self->bins, b->bin[i], u);
+		b->p[i] = bins_p(&self->bins, b->bin[i], u);
 		b->grown[i] = bins_grow(&self->bins, b->bin[i], self->options.cap);
 	}
-	for (uint32_t i = 0; i < rows; i++) {
-		b->before[i] = self->jumper;
-		bets_factors(self->table, p[i], jumper_step(&self->jumper, p[i]), b->factor[i]);
+	for (uint32_t i = 0; i < rows; i++)
+		bets_factors(self->table, b->p[i], jumper_step(&jumper, b->p[i]), b->factor[i]);
+	self->jumper = jumper;
+}
+
+static void
+rank_and_bet_base(struct conformal *self, struct block *b, uint32_t rows)
+{
+	rank_and_bet(self, b, rows);
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx2"))) static void
+rank_and_bet_avx2(struct conformal *self, struct block *b, uint32_t rows)
+{
+	rank_and_bet(self, b, rows);
+}
+#endif
+
+static void
+prepare(struct conformal *self, struct block *b, const double *value, uint32_t rows)
+{
+	edges_index_bins(&self->bins.index, value, rows, b->bin);
+	effect_adds(&self->ranks, b->bin, value, rows, b->add);
+#if defined(__x86_64__)
+	if (self->bins.index.isa >= ISA_AVX2) {
+		rank_and_bet_avx2(self, b, rows);
+		return;
 	}
+#endif
+	rank_and_bet_base(self, b, rows);
 }
 
 static uint32_t
@@ -168,6 +191,7 @@ conformal_update(void *instance, const struct column *column, uint32_t from, dou
                  struct reading *out)
 {
 	struct conformal *self = instance;
+	struct jumper before;
 	struct block b;
 
 	while (from < column->n) {
@@ -178,6 +202,9 @@ conformal_update(void *instance, const struct column *column, uint32_t from, dou
 			.add = (const double (*)[LANES_SUMS])b.add };
 
 		rows = rows < column->n - from ? rows : column->n - from;
+		if (self->lanes.block_n == 0)
+			jumper_scale(&self->jumper);
+		before = self->jumper;
 		prepare(self, &b, column->value + from, rows);
 		done = lanes_run(&self->lanes, &in, 0, rows, threshold, b.statistic);
 		for (uint32_t i = 0; i < done; i++)
@@ -187,8 +214,11 @@ conformal_update(void *instance, const struct column *column, uint32_t from, dou
 		for (uint32_t i = rows; i-- > done;)
 			if (b.grown[i])
 				bins_add(&self->bins, b.bin[i], UINT32_MAX);
-		if (done < rows)
-			self->jumper = b.before[done];
+		if (done < rows) {
+			self->jumper = before;
+			for (uint32_t i = 0; i < done; i++)
+				jumper_step(&self->jumper, b.p[i]);
+		}
 		self->n += done;
 		from += done;
 		if (out[from - 1].alarm)
@@ -257,7 +287,10 @@ conformal_load(void *instance, struct codec *in, struct diag *d)
 static bool
 conformal_use(void *instance, enum isa isa)
 {
-	return lanes_use(&((struct conformal *)instance)->lanes, isa);
+	struct conformal *self = instance;
+
+	self->bins.index.isa = isa;
+	return lanes_use(&self->lanes, isa);
 }
 
 const struct detector conformal_detector = {
