@@ -32,32 +32,12 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-aci_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct aci *self, const struct aci_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct aci);
-}
-
-static int
-aci_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-           uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct aci *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct aci_options *)options;
+	self->o = *o;
 	self->a = isnan(self->o.start) ? self->o.alpha : self->o.start;
-	return 0;
 }
 
 static void
@@ -72,12 +52,7 @@ step(void *instance, double beta, double g, double threshold, struct reading *ou
 	self->a += self->o.gamma * (self->o.alpha - (out->alarm ? 1.0 : 0.0));
 }
 
-static uint32_t
-aci_update(void *self, const struct column *column, uint32_t from, double threshold,
-           struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(aci)
 
 static void
 aci_save(const void *instance, struct codec *out)

@@ -35,32 +35,12 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-decaying_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct decaying *self, const struct decaying_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct decaying);
-}
-
-static int
-decaying_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-                uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct decaying *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct decaying_options *)options;
+	self->o = *o;
 	self->q = self->o.start;
-	return 0;
 }
 
 static void
@@ -78,12 +58,7 @@ step(void *instance, double score, double g, double threshold, struct reading *o
 	self->q += size * ((out->alarm ? 1.0 : 0.0) - self->o.alpha);
 }
 
-static uint32_t
-decaying_update(void *self, const struct column *column, uint32_t from, double threshold,
-                struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(decaying)
 
 static void
 decaying_save(const void *instance, struct codec *out)

@@ -38,35 +38,15 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-dtaci_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct dtaci *self, const struct dtaci_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct dtaci);
-}
-
-static int
-dtaci_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-             uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct dtaci *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct dtaci_options *)options;
+	self->o = *o;
 	for (uint32_t k = 0; k < self->o.gammas.n; k++) {
 		self->a[k] = self->o.alpha;
 		self->w[k] = 1.0 / self->o.gammas.n;
 	}
-	return 0;
 }
 
 /* Weights after the record. All of them may vanish when a level is far outside [0, 1]. */
@@ -108,12 +88,7 @@ step(void *instance, double beta, double g, double threshold, struct reading *ou
 		              * (self->o.alpha - (beta < self->a[k] ? 1.0 : 0.0));
 }
 
-static uint32_t
-dtaci_update(void *self, const struct column *column, uint32_t from, double threshold,
-             struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(dtaci)
 
 static void
 dtaci_save(const void *instance, struct codec *out)

@@ -30,32 +30,12 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-sf_ogd_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct sf_ogd *self, const struct sf_ogd_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct sf_ogd);
-}
-
-static int
-sf_ogd_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-              uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct sf_ogd *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct sf_ogd_options *)options;
+	self->o = *o;
 	self->q = self->o.start;
-	return 0;
 }
 
 static void
@@ -74,12 +54,7 @@ step(void *instance, double score, double g, double threshold, struct reading *o
 		self->q -= self->o.d * slope / sqrt(3.0 * self->squares);
 }
 
-static uint32_t
-sf_ogd_update(void *self, const struct column *column, uint32_t from, double threshold,
-              struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(sf_ogd)
 
 static void
 sf_ogd_save(const void *instance, struct codec *out)

@@ -45,6 +45,35 @@ plain_create(void **out, size_t size, const char *name, struct diag *d)
 	return *out ? 0 : diag_set(d, ERR_IO, "%s: out of memory", name);
 }
 
+/* Defines NAME_bytes, NAME_create and NAME_update of a detector whose memory is one `struct NAME`, from its
+ * `static void begin(struct NAME *, const struct NAME_options *, const struct reference *)` (memory is
+ * zeroed, the reference may be NULL) and its `step`. */
+#define PLAIN_DETECTOR(name_)                                                                      \
+	static size_t name_##_bytes(const void *options, const struct reference *ref, uint32_t phases) \
+	{                                                                                          \
+		(void)options;                                                                     \
+		(void)ref;                                                                         \
+		(void)phases;                                                                      \
+		return sizeof(struct name_);                                                       \
+	}                                                                                          \
+	static int name_##_create(void **out, const void *options, const struct reference *ref,    \
+	                          uint32_t phases, uint64_t seed, uint64_t stream, struct diag *d)  \
+	{                                                                                          \
+		int err = plain_create(out, sizeof(struct name_), name, d);                        \
+                                                                                                   \
+		(void)phases;                                                                      \
+		(void)seed;                                                                        \
+		(void)stream;                                                                      \
+		if (!err)                                                                          \
+			begin(*out, options, ref);                                                 \
+		return err;                                                                        \
+	}                                                                                          \
+	static uint32_t name_##_update(void *self, const struct column *column, uint32_t from,     \
+	                               double threshold, struct reading *out)                      \
+	{                                                                                          \
+		return plain_update(self, column, from, threshold, out, step);                     \
+	}
+
 /* For detectors that draw no random numbers: an unused record changes nothing. */
 static inline void
 plain_skip(void *self, uint64_t n)

@@ -38,33 +38,13 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-cs_bernoulli_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct cs_bernoulli *self, const struct cs_bernoulli_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct cs_bernoulli);
-}
-
-static int
-cs_bernoulli_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-                    uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct cs_bernoulli *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct cs_bernoulli_options *)options;
+	self->o = *o;
 	self->ln_prior = special_ln_beta(self->o.a, self->o.b);
 	self->ln_limit = -log(self->o.alpha);
-	return 0;
 }
 
 /* The bound between `outside`, which is not in the set, and S/n, which is. */
@@ -108,12 +88,7 @@ step(void *instance, double x, double g, double threshold, struct reading *out)
 	out->alarm = self->o.target < out->statistic || self->o.target > out->upper;
 }
 
-static uint32_t
-cs_bernoulli_update(void *self, const struct column *column, uint32_t from, double threshold,
-                    struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(cs_bernoulli)
 
 static bool
 cs_bernoulli_accepts(const void *options, double value)

@@ -40,32 +40,12 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-cs_mean_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct cs_mean *self, const struct cs_mean_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct cs_mean);
-}
-
-static int
-cs_mean_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-               uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct cs_mean *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct cs_mean_options *)options;
+	self->o = *o;
 	self->ln_limit = -log(0.5 * self->o.alpha);
-	return 0;
 }
 
 static void
@@ -94,12 +74,7 @@ step(void *instance, double value, double g, double threshold, struct reading *o
 	out->alarm = self->o.target < out->statistic || self->o.target > out->upper;
 }
 
-static uint32_t
-cs_mean_update(void *self, const struct column *column, uint32_t from, double threshold,
-               struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(cs_mean)
 
 static void
 cs_mean_save(const void *instance, struct codec *out)

@@ -64,33 +64,12 @@ limit_for(double k, double arl)
 	return 0.5 * (low + high);
 }
 
-static size_t
-cusum_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct cusum *self, const struct cusum_options *o, const struct reference *ref)
 {
-	(void)options;
-	(void)ref;
-	(void)phases;
-	return sizeof(struct cusum);
-}
-
-static int
-cusum_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-             uint64_t seed, uint64_t stream, struct diag *d)
-{
-	const struct cusum_options *o = options;
-	struct cusum *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
 	self->standard = standard_of(o->mu, o->sigma, ref);
 	self->k = o->k;
 	self->h = isnan(o->arl) ? o->h : limit_for(o->k, o->arl);
-	return 0;
 }
 
 static void
@@ -107,12 +86,7 @@ step(void *instance, double x, double g, double threshold, struct reading *out)
 	out->alarm = out->statistic > self->h;
 }
 
-static uint32_t
-cusum_update(void *self, const struct column *column, uint32_t from, double threshold,
-             struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(cusum)
 
 static void
 cusum_reset(void *instance)

@@ -42,15 +42,6 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-ewma_bytes(const void *options, const struct reference *ref, uint32_t phases)
-{
-	(void)options;
-	(void)ref;
-	(void)phases;
-	return sizeof(struct ewma);
-}
-
 static void
 ewma_reset(void *instance)
 {
@@ -60,24 +51,13 @@ ewma_reset(void *instance)
 	self->decay = 1.0;
 }
 
-static int
-ewma_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-            uint64_t seed, uint64_t stream, struct diag *d)
+static void
+begin(struct ewma *self, const struct ewma_options *o, const struct reference *ref)
 {
-	struct ewma *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct ewma_options *)options;
+	self->o = *o;
 	self->standard = standard_of(self->o.mu, self->o.sigma, ref);
 	self->sd = sqrt(self->o.lambda / (2.0 - self->o.lambda));
 	ewma_reset(self);
-	return 0;
 }
 
 static void
@@ -96,12 +76,7 @@ step(void *instance, double x, double g, double threshold, struct reading *out)
 	out->alarm = out->statistic > self->o.l;
 }
 
-static uint32_t
-ewma_update(void *self, const struct column *column, uint32_t from, double threshold,
-            struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(ewma)
 
 static void
 ewma_save(const void *instance, struct codec *out)

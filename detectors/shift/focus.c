@@ -48,32 +48,11 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-focus_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct focus *self, const struct focus_options *o, const struct reference *ref)
 {
-	(void)options;
-	(void)ref;
-	(void)phases;
-	return sizeof(struct focus);
-}
-
-static int
-focus_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-             uint64_t seed, uint64_t stream, struct diag *d)
-{
-	const struct focus_options *o = options;
-	struct focus *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
 	self->standard = standard_of(o->mu, o->sigma, ref);
 	self->threshold = o->threshold;
-	return 0;
 }
 
 /* Does b lie on or above the line from a to c, so that it is no vertex of the lower hull? */
@@ -131,12 +110,7 @@ step(void *instance, double x, double g, double threshold, struct reading *out)
 	out->alarm = out->statistic >= self->threshold;
 }
 
-static uint32_t
-focus_update(void *self, const struct column *column, uint32_t from, double threshold,
-             struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(focus)
 
 static void
 focus_reset(void *instance)

@@ -43,33 +43,13 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-hddm_a_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct hddm_a *self, const struct hddm_a_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct hddm_a);
-}
-
-static int
-hddm_a_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-              uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct hddm_a *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct hddm_a_options *)options;
+	self->o = *o;
 	self->ln_cut = -log(self->o.drift);
 	self->ln_test = log(2.0) + self->ln_cut;
-	return 0;
 }
 
 static double
@@ -117,12 +97,7 @@ step(void *instance, double value, double g, double threshold, struct reading *o
 		                           mean(&self->high) - mean(&self->all), &out->alarm));
 }
 
-static uint32_t
-hddm_a_update(void *self, const struct column *column, uint32_t from, double threshold,
-              struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(hddm_a)
 
 static void
 hddm_a_reset(void *instance)

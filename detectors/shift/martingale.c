@@ -73,36 +73,16 @@ restart(struct martingale *self)
 	self->accumulator = 0.0;
 }
 
-static size_t
-martingale_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct martingale *self, const struct martingale_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct martingale);
-}
-
-static int
-martingale_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-                  uint64_t seed, uint64_t stream, struct diag *d)
-{
-	struct martingale *self;
-	int err = plain_create(out, sizeof *self, name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err)
-		return err;
-	self = *out;
-	self->o = *(const struct martingale_options *)options;
+	self->o = *o;
 	self->jumpers = self->o.jumper == JUMPER_COMPOSITE ? JUMPERS_MAX : 1;
 	memcpy(self->rate, rates, sizeof rates);
 	if (self->jumpers == 1)
 		self->rate[0] = self->o.jump;
 	restart(self);
-	return 0;
 }
 
 /* One jumper's ratio of capitals. */
@@ -196,12 +176,7 @@ step(void *instance, double p, double g, double threshold, struct reading *out)
 	self->alarmed = self->alarmed || out->alarm;
 }
 
-static uint32_t
-martingale_update(void *self, const struct column *column, uint32_t from, double threshold,
-                  struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(martingale)
 
 static void
 martingale_reset(void *instance)

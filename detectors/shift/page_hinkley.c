@@ -44,28 +44,11 @@ static const struct option options_table[] = {
 	OPT_END,
 };
 
-static size_t
-page_hinkley_bytes(const void *options, const struct reference *ref, uint32_t phases)
+static void
+begin(struct page_hinkley *self, const struct page_hinkley_options *o, const struct reference *ref)
 {
-	(void)options;
 	(void)ref;
-	(void)phases;
-	return sizeof(struct page_hinkley);
-}
-
-static int
-page_hinkley_create(void **out, const void *options, const struct reference *ref, uint32_t phases,
-                    uint64_t seed, uint64_t stream, struct diag *d)
-{
-	int err = plain_create(out, sizeof(struct page_hinkley), name, d);
-
-	(void)ref;
-	(void)phases;
-	(void)seed;
-	(void)stream;
-	if (err == 0)
-		((struct page_hinkley *)*out)->o = *(const struct page_hinkley_options *)options;
-	return err;
+	self->o = *o;
 }
 
 static void
@@ -87,12 +70,7 @@ step(void *instance, double value, double g, double threshold, struct reading *o
 	out->alarm = out->statistic > self->o.lambda && self->n >= self->o.min;
 }
 
-static uint32_t
-page_hinkley_update(void *self, const struct column *column, uint32_t from, double threshold,
-                    struct reading *out)
-{
-	return plain_update(self, column, from, threshold, out, step);
-}
+PLAIN_DETECTOR(page_hinkley)
 
 static void
 page_hinkley_reset(void *instance)
