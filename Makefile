@@ -69,7 +69,9 @@ $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing doe
 	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
 $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/floor.o $(LIB)
 	$(LINK) -o $@ $^ $(LIBS)
-$B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell honesty_stream naive workers records) $(LIB)
+$B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell trial stream naive workers records) $(LIB)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
+$B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_tables trial stream workers records) $(LIB)
 	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 -include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o) $(wildcard $B/tests/bench/*.d)
 .SECONDARY:
@@ -137,6 +139,9 @@ bench-detectors: $B/bench_detectors  ## nanoseconds of a value in every detector
 	@$B/bench_detectors
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
+.PHONY: bench-delay
+bench-delay: $B/bench_delay  ## records from a change to its alarm, beside other detectors as honest (SHORT=1, ONLY=word, JSON=1)
+	@$B/bench_delay $(if $(SHORT),--short) $(if $(JSON),--json) $(if $(ONLY),--only '$(ONLY)')
 .PHONY: bench-honesty
 bench-honesty: $B/bench_honesty  ## false alarms / budget of every detector on hard streams (SHORT=1, ONLY=word, JSON=1)
 	@$B/bench_honesty $(if $(SHORT),--short) $(if $(JSON),--json) $(if $(ONLY),--only '$(ONLY)')

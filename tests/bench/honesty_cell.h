@@ -6,22 +6,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "detectors/runner.h"
-#include "tests/bench/honesty_stream.h"
-
-/* A detector as the daemon runs it. */
-struct honesty_test {
-	const char *label;
-	const struct detector *detector;
-	const char *params;   /* "name=value,..." or "" */
-	uint32_t thin, phases; /* of runner_options */
-	bool keyed;           /* by the hour of the day */
-	bool paging;          /* raises alerts and spends budget; else evidence beside one that does */
-};
+#include "tests/bench/stream.h"
+#include "tests/bench/trial.h"
 
 struct honesty_cell {
-	const struct honesty_test *test;
-	const struct honesty_kind *kind;
+	const struct trial_test *test;
+	const struct bench_kind *kind;
 	uint32_t n_ref;
 	double gamma;       /* mean records between allowed false alarms */
 	double expected;    /* allowed alarms to watch for */
