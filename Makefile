@@ -78,8 +78,8 @@ $B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_ta
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
-	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-alerts test-explained test-performance \
-		test-crash test-delivery)
+	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
+		test-performance test-crash test-delivery)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -101,6 +101,9 @@ test-vectors: $B/driftd  ## every golden vector through the filters of the comma
 	python3 tests/tools/run_vectors.py $B/driftd --vectors tests/vectors
 test-truth: $B/driftd  ## replays of tests/data against the figures in its truth.json
 	python3 tests/tools/check_truth.py $B/driftd tests/data
+.PHONY: test-ood
+test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
+	python3 tests/tools/check_ood.py $B/driftd tests/data
 test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
 test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first
