@@ -211,7 +211,7 @@ all_usable(const struct runner *r, const struct records *rec, uint32_t from, uin
 {
 	const struct detector *det = r->detector;
 	const double *v = rec->value;
-	uint64_t bad = 0;
+	uint64_t bad = 0, bits;
 
 	if ((det->flags & DETECTOR_KEYED && rec->key) || rec->width > 1)
 		return false;
@@ -222,12 +222,11 @@ all_usable(const struct runner *r, const struct records *rec, uint32_t from, uin
 		for (uint32_t i = from; i < to; i++)
 			bad |= !((v[i] >= 0.0 && v[i] <= 0.0) || (v[i] >= 1.0 && v[i] <= 1.0));
 	} else if (!det->accepts) {
-		for (uint32_t i = from; i < to; i++) {
-			uint64_t bits;
-
+		for (uint32_t i = from; i < to; i++) { /* an exponent of all ones carries into the sign */
 			memcpy(&bits, &v[i], sizeof bits);
-			bad |= (bits >> 52 & 0x7FF) == 0x7FF;
+			bad |= (bits & 0x7FF0000000000000u) + 0x0010000000000000u;
 		}
+		bad >>= 63;
 	} else {
 		return false;
 	}
@@ -318,65 +317,104 @@ choose(const struct runner *r, const struct records *rec, uint32_t from, uint32_
 	return used;
 }
 
+/* The used records of a tile: `first` and those behind it, or those of index[]. */
+struct used {
+	uint32_t n, first;
+	const uint32_t *index; /* NULL: dense */
+};
+
+static inline uint32_t
+used_at(const struct used *u, uint32_t j)
+{
+	return u->index ? u->index[j] : u->first + j;
+}
+
 /* g of the metered budget (contract 2). */
+static double
+meter_gain(const struct runner *r, bool has_last, int64_t last, int64_t now)
+{
+	int64_t dt = 0;
+	double g;
+
+	if (has_last && now > last && (__builtin_sub_overflow(now, last, &dt) || dt > r->meter.dt_max_ms))
+		dt = r->meter.dt_max_ms;
+	g = r->meter.rate * (double)dt;
+	return g < GAIN_MAX ? g : GAIN_MAX;
+}
+
+/* The same of records one behind the other, whose advances are known. */
 static void
-meter_gains(const struct runner *r, const struct records *rec, const struct runner_scratch *s,
-            uint32_t used)
+dense_gains(const struct runner *r, const double *advance_ms, uint32_t n, double *gain)
+{
+	const double rate = r->meter.rate, most_ms = (double)r->meter.dt_max_ms;
+
+	for (uint32_t j = 0; j < n; j++) {
+		double dt = advance_ms[j] < most_ms ? advance_ms[j] : most_ms, g;
+
+		g = rate * (dt > 0.0 ? dt : 0.0);
+		gain[j] = g < GAIN_MAX ? g : GAIN_MAX;
+	}
+}
+
+static void
+meter_gains(const struct runner *r, const struct records *rec, const struct used *u, double *gain)
 {
 	bool has_last = r->has_last;
 	int64_t last = r->last_ms;
 
-	for (uint32_t j = 0; j < used; j++) {
-		uint32_t i = s->index[j];
-		int64_t now = rec->watermark_ms[i], dt = 0;
-		double g;
+	if (!u->index && rec->advance_ms && !rec->late) {
+		gain[0] = meter_gain(r, has_last, last, rec->watermark_ms[u->first]);
+		dense_gains(r, rec->advance_ms + u->first + 1, u->n - 1, gain + 1);
+		return;
+	}
+	for (uint32_t j = 0; j < u->n; j++) {
+		uint32_t i = used_at(u, j);
+		int64_t now = rec->watermark_ms[i];
 
-		if (has_last && now > last
-		    && (__builtin_sub_overflow(now, last, &dt) || dt > r->meter.dt_max_ms))
-			dt = r->meter.dt_max_ms;
-		g = r->meter.rate * (double)dt;
-		s->gain[j] = rec->late && rec->late[i] ? 0.0 : g < GAIN_MAX ? g : GAIN_MAX;
+		gain[j] = rec->late && rec->late[i] ? 0.0 : meter_gain(r, has_last, last, now);
 		last = now;
 		has_last = true;
 	}
 }
 
 static const double *
-gains(const struct runner *r, const struct records *rec, const struct runner_scratch *s,
-      uint32_t used, bool dense)
+gains(const struct runner *r, const struct records *rec, const struct used *u, double *gain)
 {
-	if (rec->gain && dense && !rec->late)
-		return rec->gain + s->index[0];
-	if (rec->gain) {
-		for (uint32_t j = 0; j < used; j++) {
-			uint32_t i = s->index[j];
-
-			s->gain[j] = rec->late && rec->late[i] ? 0.0 : rec->gain[i];
-		}
-		return s->gain;
-	}
-	if (!r->metered)
+	if (rec->gain && !u->index && !rec->late)
+		return rec->gain + u->first;
+	if (!rec->gain && !r->metered)
 		return NULL;
-	meter_gains(r, rec, s, used);
-	return s->gain;
+	if (!rec->gain)
+		meter_gains(r, rec, u, gain);
+	for (uint32_t j = 0; rec->gain && j < u->n; j++) {
+		uint32_t i = used_at(u, j);
+
+		gain[j] = rec->late && rec->late[i] ? 0.0 : rec->gain[i];
+	}
+	return gain;
 }
 
 /* The used records as a column: the caller's arrays when they are dense. */
 static struct column
 pack(const struct runner *r, const struct records *rec, const struct runner_scratch *s,
-     uint32_t used, bool dense)
+     const struct used *u)
 {
-	uint32_t width = rec->width > 1 ? rec->width : 1, first = s->index[0];
-	struct column c = { .n = used, .width = width };
+	uint32_t width = rec->width > 1 ? rec->width : 1, first = u->first;
+	struct column c = { .n = u->n, .width = width };
 
-	if (dense) {
+	if (!u->index) {
 		c.value = rec->value ? rec->value + first : NULL;
 		c.code = rec->code ? rec->code + first : NULL;
 		c.key = rec->key ? rec->key + first : NULL;
 		c.time_ms = rec->time_ms ? rec->time_ms + first : NULL;
+	} else {
+		c.value = rec->value ? s->value : NULL;
+		c.code = rec->code ? s->code : NULL;
+		c.key = rec->key ? s->key : NULL;
+		c.time_ms = rec->time_ms ? s->time_ms : NULL;
 	}
-	for (uint32_t j = 0; !dense && j < used; j++) {
-		uint32_t i = s->index[j];
+	for (uint32_t j = 0; u->index && j < u->n; j++) {
+		uint32_t i = u->index[j];
 
 		if (rec->value)
 			memcpy(s->value + (size_t)j * width, rec->value + (size_t)i * width,
@@ -385,48 +423,62 @@ pack(const struct runner *r, const struct records *rec, const struct runner_scra
 		s->key[j] = rec->key ? rec->key[i] : 0;
 		s->time_ms[j] = rec->time_ms ? rec->time_ms[i] : 0;
 	}
-	if (!dense) {
-		c.value = rec->value ? s->value : NULL;
-		c.code = rec->code ? s->code : NULL;
-		c.key = rec->key ? s->key : NULL;
-		c.time_ms = rec->time_ms ? s->time_ms : NULL;
-	}
 	if (r->phases > 1) {
 		uint32_t phase = (uint32_t)(r->used % r->phases);
 
-		for (uint32_t j = 0; j < used; j++) {
+		for (uint32_t j = 0; j < u->n; j++) {
 			s->phase[j] = phase;
 			phase = phase + 1 < r->phases ? phase + 1 : 0;
 		}
 		c.phase = s->phase;
 	}
-	c.gain = gains(r, rec, s, used, dense);
+	c.gain = gains(r, rec, u, s->gain);
 	return c;
 }
 
+/* Adds the gains (NULL: ones) of n records to the sums. */
 static void
-account(struct runner *r, const struct records *rec, const struct runner_scratch *s,
-        const struct column *c, uint32_t done, const struct reading *reading)
+spend(struct runner *r, const double *gain, uint32_t n)
 {
-	double spent = r->spent, most = r->statistic_max;
+	double *sum = r->spent, a, b, c, d;
+	uint32_t j = 0;
 
-	for (uint32_t j = 0; c->gain && j < done; j++)
-		spent += c->gain[j];
-	for (uint32_t j = 0; !c->gain && j < done; j++)
-		spent += 1.0;
-	for (uint32_t j = 0; j < done; j++) {
-		double now = reading[j].statistic;
-
-		if (!(most >= now) && !isnan(now))
-			most = now;
+	for (; j < n && (r->used + j) % RUNNER_SPENT; j++)
+		sum[(r->used + j) % RUNNER_SPENT] += gain ? gain[j] : 1.0;
+	a = sum[0];
+	b = sum[1];
+	c = sum[2];
+	d = sum[3];
+	for (; j + RUNNER_SPENT <= n; j += RUNNER_SPENT) {
+		a += gain ? gain[j] : 1.0;
+		b += gain ? gain[j + 1] : 1.0;
+		c += gain ? gain[j + 2] : 1.0;
+		d += gain ? gain[j + 3] : 1.0;
 	}
-	r->spent = spent;
-	r->statistic_max = most;
+	sum[0] = a;
+	sum[1] = b;
+	sum[2] = c;
+	sum[3] = d;
+	for (; j < n; j++)
+		sum[(r->used + j) % RUNNER_SPENT] += gain ? gain[j] : 1.0;
+}
+
+static void
+account(struct runner *r, const struct records *rec, const struct used *u, const struct column *c,
+        uint32_t done, const struct reading *reading)
+{
+	double most = isnan(r->statistic_max) ? -(double)INFINITY : r->statistic_max;
+
+	spend(r, c->gain, done);
+	for (uint32_t j = 0; j < done; j++) /* NaN is never larger */
+		most = reading[j].statistic > most ? reading[j].statistic : most;
+	if (most > -(double)INFINITY)
+		r->statistic_max = most;
 	r->statistic = reading[done - 1].statistic;
 	r->used += done;
 	r->used_window += done;
 	if (r->metered && rec->watermark_ms) {
-		r->last_ms = rec->watermark_ms[s->index[done - 1]];
+		r->last_ms = rec->watermark_ms[used_at(u, done - 1)];
 		r->has_last = true;
 	}
 }
@@ -437,27 +489,25 @@ tile(struct runner *r, const struct records *rec, uint32_t from, uint32_t to,
      struct runner_scratch *s, struct reading *out, bool *alarm)
 {
 	bool dense = r->thin == 1 && all_usable(r, rec, from, to);
-	uint32_t position = r->position, used = to - from, done, next;
+	struct used u = { to - from, from, dense ? NULL : s->index };
+	uint32_t position = r->position, done, next;
 	struct reading *reading = dense && out ? out + from : s->reading;
 	struct column c;
 
-	if (dense)
-		for (uint32_t j = 0; j < used; j++)
-			s->index[j] = from + j;
-	else
-		used = choose(r, rec, from, to, s->index, &position);
-	if (used == 0 || r->suspended) {
-		if (used)
-			r->detector->skip(r->instance, used);
+	if (!dense)
+		u.n = choose(r, rec, from, to, s->index, &position);
+	if (u.n == 0 || r->suspended) {
+		if (u.n)
+			r->detector->skip(r->instance, u.n);
 		r->position = position;
 		put_empty(out, from, to);
 		return to;
 	}
-	c = pack(r, rec, s, used, dense);
+	c = pack(r, rec, s, &u);
 	done = r->detector->update(r->instance, &c, 0, r->options.threshold, reading);
 	*alarm = reading[done - 1].alarm;
-	account(r, rec, s, &c, done, reading);
-	next = *alarm ? s->index[done - 1] + 1 : to;
+	account(r, rec, &u, &c, done, reading);
+	next = *alarm ? used_at(&u, done - 1) + 1 : to;
 	r->position = *alarm ? (r->thin > 1 ? 1 : 0) : position;
 	if (out && !dense) {
 		put_empty(out, from, next);

@@ -55,6 +55,7 @@ struct records {
 	const uint32_t *key;       /* [n] or NULL; a key >= reference keys has no reference: not used */
 	const double *gain;        /* [n] given gains; NULL: the meter's, or 1 without a meter */
 	const int64_t *watermark_ms; /* [n] with a meter */
+	const double *advance_ms;  /* [n] watermark_ms less the one before it, or NULL; [0] is not read */
 	const uint8_t *late;       /* [n] or NULL; 1 = g is 0 */
 	const int64_t *time_ms;    /* [n] or NULL */
 	/* Texts of the codes so far, read only when a warm-up of categories ends (ties of frequency go

@@ -12,6 +12,8 @@ enum runner_stage {
 	RUNNER_FAILED,  /* memory failed when the warm-up ended: every reading is empty */
 };
 
+enum { RUNNER_SPENT = 4 }; /* sums side by side: their order does not depend on cuts */
+
 struct runner {
 	const struct detector *detector;
 	struct runner_options options;
@@ -40,7 +42,8 @@ struct runner {
 	enum runner_stage stage;
 	uint32_t position;   /* of the next usable record among `thin` ones */
 	uint64_t used, used_window;
-	double statistic, statistic_max, spent;
+	double statistic, statistic_max;
+	double spent[RUNNER_SPENT]; /* by the number of the used record modulo RUNNER_SPENT */
 	bool suspended;
 	bool has_last;       /* last_ms is the watermark of the last used record */
 	int64_t last_ms;

@@ -1,10 +1,8 @@
 /* runner_state.c -- a runner's state: reset, suspension, status, save and load.
  *
  *   u8 version, u8 stage, u8 flags, u32 position, u64 used, u64 used in the window, f64 S, f64
- * largest S,
- *   f64 spent, i64 watermark of the last used record, then the detector's state, or while warming
- * up
- *   u32 n, u32 width, and the n values or codes.
+ *   largest S, f64 spent[4], i64 watermark of the last used record, then the detector's state, or while
+ *   warming up u32 n, u32 width, and the n values or codes.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -43,7 +41,7 @@ runner_status(const struct runner *r, struct runner_status *out)
 		.warming_up = r->stage == RUNNER_WARMING,
 		.statistic = r->statistic,
 		.statistic_max = r->statistic_max,
-		.spent = r->spent,
+		.spent = (r->spent[0] + r->spent[2]) + (r->spent[1] + r->spent[3]),
 		.used = r->used,
 		.used_window = r->used_window,
 	};
@@ -107,7 +105,7 @@ runner_save(const struct runner *r, struct codec *out)
 	codec_put_u64(out, r->used_window);
 	codec_put_f64(out, r->statistic);
 	codec_put_f64(out, r->statistic_max);
-	codec_put_f64(out, r->spent);
+	codec_put_f64s(out, r->spent, RUNNER_SPENT);
 	codec_put_i64(out, r->last_ms);
 	if (r->stage == RUNNER_RUNNING)
 		r->detector->save(r->instance, out);
@@ -160,6 +158,7 @@ int
 runner_load(struct runner *r, struct codec *in, struct diag *d)
 {
 	uint8_t version = codec_get_u8(in), stage = codec_get_u8(in), flags = codec_get_u8(in);
+	bool spent_fine = true;
 	int err;
 
 	if (version > STATE_VERSION)
@@ -170,7 +169,9 @@ runner_load(struct runner *r, struct codec *in, struct diag *d)
 	r->used_window = codec_get_u64(in);
 	r->statistic = codec_get_f64(in);
 	r->statistic_max = codec_get_f64(in);
-	r->spent = codec_get_f64(in);
+	codec_get_f64s(in, r->spent, RUNNER_SPENT);
+	for (int i = 0; i < RUNNER_SPENT; i++)
+		spent_fine = spent_fine && r->spent[i] >= 0.0 && !isinf(r->spent[i]);
 	r->last_ms = codec_get_i64(in);
 	r->suspended = flags & FLAG_SUSPENDED;
 	r->has_last = flags & FLAG_HAS_LAST;
@@ -178,7 +179,7 @@ runner_load(struct runner *r, struct codec *in, struct diag *d)
 	    || r->stage == RUNNER_FAILED
 	    || flags > (FLAG_SUSPENDED | FLAG_HAS_LAST) || (r->suspended && r->has_last)
 	    || (!r->has_last && r->last_ms) || r->position >= r->thin || r->used_window > r->used
-	    || !(r->spent >= 0.0) || isinf(r->spent) || (r->stage == RUNNER_WARMING && r->used))
+	    || !spent_fine || (r->stage == RUNNER_WARMING && r->used))
 		return diag_set(d, ERR_CORRUPT, "%s: impossible state of a stream",
 		                r->detector->name);
 	if (r->stage == RUNNER_WARMING)

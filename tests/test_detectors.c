@@ -131,6 +131,50 @@ any_instruction_set_gives_the_same_bits(void **state)
 	every_way(check_instructions);
 }
 
+/* The watermark's advances are given, or found; whole, or cut. */
+static void
+check_advances(const struct detector *det, const struct way *way, struct data *t,
+               struct runner_scratch *s)
+{
+	struct reading *found = calloc(STREAM, sizeof *found), *given = calloc(STREAM, sizeof *given);
+	double *advance = calloc(STREAM, sizeof *advance);
+	uint8_t *a = malloc(STATE_BYTES), *b = malloc(STATE_BYTES);
+	const uint8_t *late = t->records.late;
+	struct runner *r = make(det, way, way->warms ? NULL : &t->reference);
+	size_t size;
+
+	for (uint32_t i = 1; i < STREAM; i++)
+		advance[i] = (double)(t->watermark_ms[i] - t->watermark_ms[i - 1]);
+	t->records.late = NULL;
+	feed(r, t, 0, STREAM, s, found);
+	size = state_of(r, a);
+	runner_destroy(r);
+	t->records.advance_ms = advance;
+	for (uint32_t cut = 37; cut <= STREAM; cut += STREAM - 37) {
+		r = make(det, way, way->warms ? NULL : &t->reference);
+		for (uint32_t at = 0; at < STREAM; at += cut)
+			feed(r, t, at, at + cut < STREAM ? at + cut : STREAM, s, given);
+		same_readings(det, way, found, given);
+		assert_int_equal(state_of(r, b), size);
+		assert_memory_equal(a, b, size);
+		runner_destroy(r);
+	}
+	t->records.advance_ms = NULL;
+	t->records.late = late;
+	free(found);
+	free(given);
+	free(advance);
+	free(a);
+	free(b);
+}
+
+static void
+known_advances_give_the_same_bits(void **state)
+{
+	(void)state;
+	every_way(check_advances);
+}
+
 /* The reference of a warm-up, copied: what a caller stores. */
 struct kept {
 	struct reference ref;
@@ -465,6 +509,7 @@ dependence_is_found_or_denied(void **state)
 const struct CMUnitTest detectors_tests[] = {
 	TEST("detectors/any_cut_gives_the_same_bits", any_cut_gives_the_same_bits),
 	TEST("detectors/any_instruction_set_gives_the_same_bits", any_instruction_set_gives_the_same_bits),
+	TEST("detectors/known_advances_give_the_same_bits", known_advances_give_the_same_bits),
 	TEST("detectors/a_restart_at_any_record_changes_nothing",
 	     a_restart_at_any_record_changes_nothing),
 	TEST("detectors/load_survives_any_bytes", load_survives_any_bytes),

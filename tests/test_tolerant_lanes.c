@@ -51,7 +51,7 @@ lane_world_init(struct lane_world *w)
 		w->phase[i] = i % 7 % PHASES;
 	}
 	w->ran = true;
-	w->rows = (struct lanes_rows){ w->factor, LANES, w->gain, w->phase, NULL, NULL };
+	w->rows = (struct lanes_rows){ w->factor, LANES, NULL, w->gain, w->phase, NULL, NULL };
 }
 
 static void

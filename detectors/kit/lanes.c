@@ -191,7 +191,7 @@ double
 lanes_step(struct lanes *l, const double *factor, double g, uint32_t phase, int64_t time_ms,
            const double add[LANES_SUMS])
 {
-	struct lanes_rows in = { factor, 0, &g, &phase, &time_ms, NULL };
+	struct lanes_rows in = { factor, 0, NULL, &g, &phase, &time_ms, NULL };
 	double sum;
 
 	run(l, &in, 0, 1, 1, HUGE_VAL, &sum);

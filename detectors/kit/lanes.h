@@ -53,12 +53,13 @@ struct lanes {
 	double *own, *own_block;
 };
 
-/* Many records: row i has factor[i * stride .. + n), gain[i] (NULL = 1), phase[i] (NULL = 0),
- * time_ms[i] (NULL = 0) and the addends add[i] (NULL = 0). Fastest when factor is aligned to 64
- * bytes and stride is a multiple of 8. */
+/* Many records: row i has factor[k * stride .. + n) with k = pick[i] (NULL = i), gain[i] (NULL = 1), phase[i]
+ * (NULL = 0), time_ms[i] (NULL = 0) and the addends add[i] (NULL = 0). Fastest when factor is aligned
+ * to 64 bytes and stride is a multiple of 8. */
 struct lanes_rows {
 	const double *factor;
 	size_t stride;
+	const uint32_t *pick;
 	const double *gain;
 	const uint32_t *phase;
 	const int64_t *time_ms;

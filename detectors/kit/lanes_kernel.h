@@ -27,7 +27,7 @@ LANES_NAME(run)(struct lanes *l, const struct lanes_rows *in, uint32_t from, uin
 
 	for (uint32_t row = 0; row < rows; row++) {
 		uint32_t at = from + row;
-		const double *factor = in->factor + (size_t)at * in->stride;
+		const double *factor = in->factor + (in->pick ? in->pick[at] : at) * in->stride;
 		double *r = l->r + (in->phase ? (size_t)in->phase[at] * n : 0);
 		double g = in->gain ? in->gain[at] : 1;
 		LANES_NAME(vec) sum[PARTS] = { { 0 } };
@@ -66,14 +66,15 @@ LANES_NAME(part)(struct lanes *l, const struct lanes_rows *in, uint32_t from, ui
 {
 	enum { PARTS = 8 / LANES_WIDTH };
 	LANES_NAME(vec) r[LANES_TOGETHER / LANES_WIDTH], p[LANES_TOGETHER / LANES_WIDTH];
-	const double *factor = in->factor + (size_t)from * in->stride + first;
+	const double *const base = in->factor + first;
 
 #pragma GCC unroll 5
 	for (uint32_t k = 0; k < n / LANES_WIDTH; k++) {
 		r[k] = LANES_AT(l->r, first + k * LANES_WIDTH);
 		p[k] = LANES_AT(l->p, first + k * LANES_WIDTH);
 	}
-	for (uint32_t row = 0; row < rows; row++, factor += in->stride) {
+	for (uint32_t row = 0; row < rows; row++) {
+		const double *factor = base + (in->pick ? in->pick[from + row] : from + row) * in->stride;
 		double g = in->gain ? in->gain[from + row] : 1;
 		LANES_NAME(vec) s[PARTS];
 

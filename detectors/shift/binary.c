@@ -24,7 +24,7 @@
 #include "detectors/kit/rng.h"
 #include "detectors/registry.h"
 
-enum { BINARY_LANES_MAX = OPTION_LIST_MAX };
+enum { ROWS = 8 * LANES_BLOCK };
 
 struct binary_options {
 	struct option_list ratios;
@@ -38,7 +38,7 @@ struct binary {
 	uint64_t reference_ones;  /* c at creation */
 	double theta;             /* of the odd-numbered values, the baseline of the bets */
 	double rate;              /* of all reference values */
-	double *factor[2];        /* [lanes] L after a miss (p >= theta) and a hit */
+	double *factor[2];        /* [lanes] L after a miss (p >= theta) and, right behind it, a hit */
 	/* state */
 	uint64_t ones, total;     /* c, N */
 	struct lanes lanes;
@@ -64,8 +64,8 @@ layout(struct carve *c, const struct binary_options *o, double *factor[2], void 
 {
 	struct binary *self = carve_take(c, sizeof *self);
 
-	factor[0] = carve_take(c, lane_count(o) * sizeof(double));
-	factor[1] = carve_take(c, lane_count(o) * sizeof(double));
+	factor[0] = carve_take(c, 2 * lane_count(o) * sizeof(double));
+	factor[1] = factor[0] ? factor[0] + lane_count(o) : NULL;
 	*lanes = carve_take(c, lanes_bytes(lane_count(o), 1));
 	return self;
 }
@@ -140,32 +140,33 @@ binary_accepts(const void *options, double value)
 	return !(value < 0.0) && !(value > 1.0) && (value <= 0.0 || value >= 1.0);
 }
 
+/* Many rows before the lanes. */
 struct block {
-	_Alignas(64) double factor[LANES_BLOCK * BINARY_LANES_MAX];
-	double add[LANES_BLOCK][LANES_SUMS], statistic[LANES_BLOCK];
+	double add[ROWS][LANES_SUMS], statistic[ROWS];
+	uint32_t pick[ROWS];
 };
 
 /* Fills the block; moves c and N on, so that an alarm must put back what they were. */
 static void
 prepare(struct binary *self, struct block *b, const double *value, uint32_t rows)
 {
-	uint32_t lanes = self->lanes.n;
+	uint64_t ones = self->ones, total = self->total;
 
 	for (uint32_t i = 0; i < rows; i++) {
 		double u = rng_uniform(self->seed, self->stream, self->n + i + 1);
-		double c = (double)self->ones, n = (double)self->total;
+		double c = (double)(int64_t)ones, n = (double)(int64_t)total;
 		bool one = value[i] > 0.5;
-		double p = one ? u * (c + 1.0) / (n + 1.0) : (c + u * (n - c + 1.0)) / (n + 1.0);
+		double p = (one ? u * (c + 1.0) : c + u * (n - c + 1.0)) / (n + 1.0);
+		bool grows = !self->options.cap || total < self->options.cap;
 
-		memcpy(b->factor + (size_t)i * lanes, self->factor[p < self->theta],
-		       lanes * sizeof(double));
+		b->pick[i] = p < self->theta;
 		b->add[i][0] = one;
 		b->add[i][1] = b->add[i][2] = 0.0;
-		if (self->options.cap && self->total >= self->options.cap)
-			continue;
-		self->ones += one;
-		self->total++;
+		ones += grows && one;
+		total += grows;
 	}
+	self->ones = ones;
+	self->total = total;
 }
 
 static uint32_t
@@ -176,14 +177,13 @@ binary_update(void *instance, const struct column *column, uint32_t from, double
 	struct block b;
 
 	while (from < column->n) {
-		uint32_t rows = LANES_BLOCK - self->lanes.block_n, done;
+		uint32_t rows = column->n - from < ROWS ? column->n - from : ROWS, done;
 		uint64_t ones = self->ones, total = self->total;
-		struct lanes_rows in = { .factor = b.factor, .stride = self->lanes.n,
+		struct lanes_rows in = { .factor = self->factor[0], .stride = self->lanes.n, .pick = b.pick,
 			.gain = column->gain ? column->gain + from : NULL,
 			.time_ms = column->time_ms ? column->time_ms + from : NULL,
 			.add = (const double (*)[LANES_SUMS])b.add };
 
-		rows = rows < column->n - from ? rows : column->n - from;
 		prepare(self, &b, column->value + from, rows);
 		done = lanes_run(&self->lanes, &in, 0, rows, threshold, b.statistic);
 		for (uint32_t i = 0; i < done; i++)

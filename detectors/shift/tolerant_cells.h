@@ -26,7 +26,7 @@ struct tolerant_cells {
 	uint32_t *cell;   /* [codes] cell of a code; codes beyond are the last cell, __new__ */
 	double *share;    /* [cells] in the whole reference */
 	double *hit;      /* [keys][lanes] L when the lane's cell was hit ... */
-	double *miss;     /* [keys][lanes] ... and when another was; padding 0 */
+	double *miss;     /* [keys][lanes] ... and when another was; padding 0. Binary: follows hit at once */
 };
 
 /* Lanes at most; NULL reference: all cells that the options allow. */

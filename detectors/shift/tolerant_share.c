@@ -26,7 +26,7 @@
 #include "detectors/shift/tolerant.h"
 #include "detectors/shift/tolerant_cells.h"
 
-enum { CHUNK = LANES_BLOCK, BINARY_LANES = 8 };
+enum { CHUNK = 8 * LANES_BLOCK, BINARY_LANES = 8 };
 
 static const char *const sides[] = { "both", "up", NULL };
 
@@ -129,19 +129,21 @@ binary_accepts(const void *options, double value)
 	return fabs(value - .5) >= .5 && fabs(value - .5) <= .5;
 }
 
+/* A record's row of factors: hit[key], or behind all of those miss[key]. */
 static uint32_t
 binary_update(void *self, const struct column *column, uint32_t from, double threshold,
               struct reading *out)
 {
 	struct share *t = self;
-	_Alignas(64) double factor[CHUNK][BINARY_LANES];
 	double add[CHUNK][LANES_SUMS] = { { 0 } }, statistic[CHUNK];
+	uint32_t pick[CHUNK], keys = t->cells.keys;
 
 	while (from < column->n) {
 		uint32_t rows = column->n - from < CHUNK ? column->n - from : CHUNK, done;
 		struct lanes_rows in = {
-			.factor = factor[0],
+			.factor = t->cells.hit,
 			.stride = BINARY_LANES,
+			.pick = pick,
 			.gain = column->gain ? column->gain + from : NULL,
 			.phase = column->phase ? column->phase + from : NULL,
 			.time_ms = column->time_ms ? column->time_ms + from : NULL,
@@ -149,11 +151,9 @@ binary_update(void *self, const struct column *column, uint32_t from, double thr
 		};
 
 		for (uint32_t i = 0; i < rows; i++) {
-			size_t key = column->key ? column->key[from + i] : 0;
-			bool hit = column->value[from + i] > .5;
-			const double *row = hit ? t->cells.hit : t->cells.miss;
+			uint32_t hit = column->value[from + i] > .5;
 
-			memcpy(factor[i], row + key * BINARY_LANES, sizeof(factor[i]));
+			pick[i] = (column->key ? column->key[from + i] : 0) + (hit ? 0 : keys);
 			add[i][0] = hit;
 		}
 		done = lanes_run(&t->lanes, &in, 0, rows, threshold, statistic);

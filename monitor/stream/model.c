@@ -258,6 +258,15 @@ put_bins(struct rows *rows, uint32_t at, const struct row_facts *f)
 	rows->bins_used = n > rows->bins_used ? n : rows->bins_used;
 }
 
+/* Exact as far as doubles are; a difference that no int64_t holds is as good as infinite. */
+static double
+difference(int64_t later, int64_t earlier)
+{
+	int64_t d;
+
+	return __builtin_sub_overflow(later, earlier, &d) ? (later > earlier ? 0x1p63 : -0x1p63) : (double)d;
+}
+
 uint32_t
 rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
 {
@@ -267,6 +276,7 @@ rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
 		rows_flush(m, rows);
 	at = rows->n++;
 	rows->watermark_ms[at] = f->watermark_ms;
+	rows->advance_ms[at] = at ? difference(f->watermark_ms, rows->watermark_ms[at - 1]) : 0;
 	rows->time_ms[at] = f->time_ms;
 	rows->late[at] = f->late;
 	rows->any_late |= f->late;

@@ -17,6 +17,7 @@ enum { ROWS_MAX = 1024 }; /* a column of doubles is 8 KiB: 20 of them stay in th
 struct rows {
 	uint32_t n;
 	int64_t watermark_ms[ROWS_MAX];
+	double advance_ms[ROWS_MAX];  /* watermark_ms less that of the row before; of the first: 0 */
 	int64_t time_ms[ROWS_MAX];    /* event time of the record (labels: of the prediction) */
 	uint8_t late[ROWS_MAX];       /* older than the current window: g is 0 */
 	uint32_t partition[ROWS_MAX]; /* where the row came from: the identity of an alert */

@@ -17,6 +17,7 @@ stream_records(const struct stream *s, const struct rows *rows, struct records *
 		.value = s->value,
 		.code = s->code,
 		.watermark_ms = rows->watermark_ms,
+		.advance_ms = rows->advance_ms,
 		.late = rows->any_late ? rows->late : NULL,
 		.time_ms = rows->time_ms,
 	};

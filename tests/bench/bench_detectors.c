@@ -29,6 +29,7 @@ enum { REFERENCE = 10000, DAYS = 14, ROWS = 1024, BLOCKS = 32, WIDTH = 10, CATEG
 static double number[REFERENCE * WIDTH], unit[REFERENCE], hit[REFERENCE], zero[REFERENCE];
 static uint32_t code[REFERENCE], day[REFERENCE];
 static int64_t watermark_ms[ROWS * BLOCKS];
+static double advance_ms[ROWS];
 static const char *const category_text[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l" };
 static const uint32_t category_length[] = { 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 };
 
@@ -59,6 +60,8 @@ draw(void)
 	}
 	for (uint32_t i = 0; i < ROWS * BLOCKS; i++)
 		watermark_ms[i] = 1700000000000 + i;
+	for (uint32_t i = 0; i < ROWS; i++)
+		advance_ms[i] = 1;
 }
 
 static bool
@@ -133,6 +136,7 @@ block(struct runner *r, struct records rec, uint32_t b, struct runner_scratch *s
 	bool alarm;
 
 	rec.watermark_ms = watermark_ms + (size_t)ROWS * b;
+	rec.advance_ms = advance_ms;
 	rec.value = rec.value ? rec.value + (size_t)first * rec.width : NULL;
 	rec.code = rec.code ? rec.code + first : NULL;
 	for (uint32_t from = 0; from < rec.n;) {
