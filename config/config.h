@@ -80,6 +80,15 @@ struct tests_config {            /* one line of `detectors:` */
 	size_t tests;
 };
 
+/* Limits of figures of performance; 0: none. */
+struct performance_limits {
+	double coverage_min, coverage_max;   /* at_least, at_most */
+	double accuracy, precision, recall;  /* at_least */
+	double error_rate, brier;            /* at_most */
+	double mae, mae_bound;               /* at_most; errors beyond the bound count as the bound */
+	double calibration;                  /* |confidence - accuracy| at most */
+};
+
 struct model_config {
 	char *name;                      /* NULL in `defaults` */
 	struct strings topics_records, topics_labels; /* empty: the top-level ones */
@@ -104,6 +113,7 @@ struct model_config {
 	double coverage_level;           /* NaN: from the record */
 	double coverage_tolerance;       /* 0.01 */
 	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */
+	struct performance_limits limits;
 	bool labels_enabled;             /* `labels: off` keeps no journal */
 	int64_t labels_wait_ms;          /* 60 d */
 	int64_t labels_lateness_ms;      /* 365 d */

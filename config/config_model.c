@@ -11,7 +11,7 @@
 #include "config/diag.h"
 #include "config/limits.h"
 
-static config_key_read_fn read_windows, read_reference, read_labels;
+static config_key_read_fn read_limit_mae, read_windows, read_reference, read_labels;
 static config_key_write_fn write_labels;
 
 static const char *const revisions[] = { "first", "last", NULL };
@@ -64,6 +64,56 @@ static const struct config_key coverage_keys[] = {
 	           "from-record, unknown or the number of calibration scores",
 	           "Scores that the intervals were calibrated on; from-record reads conformal.n_cal, "
 	           "else unknown."),
+	CONFIG_END,
+};
+
+#define AT_LEAST(field, hlp)                                                                       \
+	CONFIG_UNSET(OPT_F64(M, limits.field, "at_least", NULL, 1e-6, 1 - 1e-6, hlp), "no limit")
+#define AT_MOST(field, high, hlp)                                                                  \
+	CONFIG_UNSET(OPT_F64(M, limits.field, "at_most", NULL, 1e-6, high, hlp), "no limit")
+static const struct config_key limit_coverage_keys[] = {
+	AT_LEAST(coverage_min, "Coverage below this is an alert."),
+	AT_MOST(coverage_max, 1 - 1e-6,
+	        "Coverage above this is an alert: intervals or sets are wider than need be."),
+	CONFIG_END,
+};
+static const struct config_key limit_accuracy_keys[] = {
+	AT_LEAST(accuracy, "Accuracy below this is an alert."), CONFIG_END,
+};
+static const struct config_key limit_error_rate_keys[] = {
+	AT_MOST(error_rate, 1 - 1e-6, "An error rate above this is an alert."), CONFIG_END,
+};
+static const struct config_key limit_precision_keys[] = {
+	AT_LEAST(precision, "Precision of the second class below this is an alert."), CONFIG_END,
+};
+static const struct config_key limit_recall_keys[] = {
+	AT_LEAST(recall, "Recall of the second class below this is an alert."), CONFIG_END,
+};
+static const struct config_key limit_mae_keys[] = {
+	AT_MOST(mae, 1e300, "A mean absolute error above this is an alert; needs `bound`."),
+	CONFIG_UNSET(OPT_F64(M, limits.mae_bound, "bound", NULL, 1e-300, 1e300,
+	                     "The largest absolute error that is told apart: larger ones count as this."),
+	             "no limit"),
+	CONFIG_END,
+};
+static const struct config_key limit_brier_keys[] = {
+	AT_MOST(brier, 2 - 1e-6, "A mean Brier score (over all classes) above this is an alert."), CONFIG_END,
+};
+static const struct config_key limit_calibration_keys[] = {
+	AT_MOST(calibration, 1 - 1e-6, "Mean confidence and accuracy further apart than this are an alert."),
+	CONFIG_END,
+};
+static const struct config_key performance_keys[] = {
+	CONFIG_SECTION("coverage", limit_coverage_keys, "Share of labels inside their interval or set."),
+	CONFIG_SECTION("accuracy", limit_accuracy_keys, "Share of predicted classes that are right."),
+	CONFIG_SECTION("error_rate", limit_error_rate_keys, "Share of predicted classes that are wrong."),
+	CONFIG_SECTION("precision", limit_precision_keys, "Right ones among predictions of the second class."),
+	CONFIG_SECTION("recall", limit_recall_keys, "Right ones among labels of the second class."),
+	{ .option = { .name = "mae", .help = "Mean absolute error." },
+		.child = limit_mae_keys,
+		.read = read_limit_mae },
+	CONFIG_SECTION("brier", limit_brier_keys, "Brier score."),
+	CONFIG_SECTION("calibration", limit_calibration_keys, "Mean confidence against accuracy."),
 	CONFIG_END,
 };
 
@@ -134,6 +184,7 @@ const struct config_key config_model_keys[] = {
 		.read = read_reference },
 	CONFIG_SECTION("rebaseline", rebaseline_keys, "When a stream learns its reference anew by itself."),
 	CONFIG_SECTION("coverage", coverage_keys, "Prediction intervals and sets, judged by labels."),
+	CONFIG_SECTION("performance", performance_keys, "Limits of figures of performance, whatever came before."),
 	{ .option = { .name = "labels", .help = "How predictions wait for their labels; `labels: off` "
 	                                        "keeps none." },
 		.child = label_keys,
@@ -144,6 +195,17 @@ const struct config_key config_model_keys[] = {
 		.read = read_windows },
 	CONFIG_END,
 };
+
+static int
+read_limit_mae(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
+{
+	int err = config_key_section(r, k->child, n, k->option.name, target);
+
+	if (!err && !yaml_get(n, "at_most") != !yaml_get(n, "bound"))
+		return config_reading_error(r, ERR_INVALID, n,
+		                            "mae: `at_most` and `bound` belong together: {at_most: 20, bound: 500}");
+	return err;
+}
 
 static int
 read_windows(struct config_reading *r, const struct config_key *k, const struct yaml_node *n,

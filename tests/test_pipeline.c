@@ -28,6 +28,8 @@ static const char configuration[] =
 	"    windows: {records: 150}\n"
 	"    min_effect: 0.2\n"
 	"    coverage: {calibration: 500}\n"
+	"    labels: {wait: 2d}\n"
+	"    performance: {accuracy: {at_least: 0.7}, brier: {at_most: 0.3}, calibration: {at_most: 0.05}}\n"
 	"    detectors: {\"feature:z\": [conformal, {method: cusum, h: 6}, adwin], \"prediction:score\": [tolerant, "
 	"{method: conformal, role: paging}, {method: sr-mean, m: 0.5}]}\n";
 
@@ -101,6 +103,8 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(history_count(&w, "SELECT count(*) FROM alerts") >= 3);
 	assert_true(history_count(&w, "SELECT count(*) FROM rejected") >= 20);
 	assert_int_equal(history_count(&w, "SELECT count(DISTINCT phase) FROM explanations"), 2);
+	assert_true(history_count(&w, "SELECT count(DISTINCT s.field) FROM alerts a JOIN streams s USING (stream_id)"
+	                          " WHERE s.kind IN ('performance', 'calibration')") >= 3);
 	assert_true(history_count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM (SELECT stream_id, count(*) AS n FROM "
 	                                   "reference_cells"

@@ -222,6 +222,32 @@ gauge_effect(const struct gauge *g, const struct cells *c, struct effect *out)
 }
 
 void
+gauge_add_loss(struct gauge *g, double loss)
+{
+	g->n++;
+	g->sum += loss;
+	g->spread += loss * loss;
+}
+
+void
+gauge_loss_effect(const struct gauge *g, double stated, struct effect *out)
+{
+	double n = (double)g->n, mean, variance, error;
+
+	*out = (struct effect){ (double)NAN, (double)NAN, (double)NAN, 0, stated, (double)NAN };
+	if (!g->n)
+		return;
+	mean = g->sum / n;
+	variance = fmax(0, g->spread / n - mean * mean);
+	error = 1.959963984540054 * sqrt((variance + 1 / (n + 4)) / n); /* never 0 */
+	out->size = mean - stated;
+	out->low = out->size - error;
+	out->high = out->size + error;
+	out->new_value = mean;
+	out->standard = variance > 0 ? fabs(out->size) / sqrt(variance) : fabs(out->size) > 0;
+}
+
+void
 gauge_rate_effect(const struct gauge *g, double reference_rate, uint32_t reference_n,
                   struct effect *out)
 {

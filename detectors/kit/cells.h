@@ -82,6 +82,9 @@ struct effect {
 };
 void gauge_add(struct gauge *g, const struct cells *c, double value);
 void gauge_add_code(struct gauge *g, const struct cells *c, uint32_t code, uint32_t cell);
+/* A loss in [0, 1] whose mean is compared with a stated one, in points: `sum`, and squares in `spread`. */
+void gauge_add_loss(struct gauge *g, double loss);
+void gauge_loss_effect(const struct gauge *g, double stated, struct effect *out);
 void gauge_effect(const struct gauge *g, const struct cells *c, struct effect *out);
 void gauge_rate_effect(const struct gauge *g, double reference_rate, uint32_t reference_n,
                        struct effect *out);

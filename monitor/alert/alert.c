@@ -50,7 +50,7 @@ quiet_records(const struct stream *s)
 	const struct model_config *c = s->model->config;
 	double span = QUIET_FACTOR / (c->min_effect * c->min_effect);
 
-	if (!isnan(s->known_p0) && c->coverage_tolerance > 0)
+	if (s->kind == STREAM_COVERAGE && !isnan(s->known_p0) && c->coverage_tolerance > 0)
 		span = QUIET_FACTOR * s->baseline * (1 - s->baseline) /
 		       (c->coverage_tolerance * c->coverage_tolerance);
 	span = fmax(span, c->resolve_after);

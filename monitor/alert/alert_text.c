@@ -69,25 +69,37 @@ alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size)
 	return at + (size_t)snprintf(out + at, size - at, "\"");
 }
 
-/* Rates as shares, their change in points of a hundred; coverage is told as such, not as its misses. */
+/* Rates as shares, their change in points of a hundred; coverage and accuracy are told as such, not as misses
+ * and errors. */
 static void
 rate_text(const struct news *n, char *out, size_t size)
 {
 	const struct effect *e = &n->effect;
-	bool coverage = n->stream->kind == STREAM_COVERAGE && !n->stream->field_length;
-	double sign = coverage ? -100 : 100, low = coverage ? e->high : e->low, high = coverage ? e->low : e->high;
+	const struct stream *s = n->stream;
+	bool falls = s->kind == STREAM_COVERAGE && !s->field_length;
+	const char *name = falls ? "coverage" : s->kind == STREAM_ERROR ? "error rate" : "share";
+	double from = falls ? 1 - e->old_value : e->old_value, to = falls ? 1 - e->new_value : e->new_value;
+	double sign, low, high;
 
-	snprintf(out, size, "%s %.4g -> %.4g, %+.3g points (95 %%: %.3g to %.3g)",
-	         coverage ? "coverage" : n->stream->kind == STREAM_ERROR ? "error rate" : "share",
-	         coverage ? 1 - e->old_value : e->old_value, coverage ? 1 - e->new_value : e->new_value,
-	         sign * e->size, sign * low, sign * high);
+	if (limited_shown(s, e->old_value, &from, &falls) && limited_shown(s, e->new_value, &to, &falls)) {
+		limited_shown(s, e->old_value + e->low, &low, &falls);
+		limited_shown(s, e->old_value + e->high, &high, &falls);
+		snprintf(out, size, "limit %.4g, now %.4g (95 %%: %.4g to %.4g)", from, to, fmin(low, high),
+		         fmax(low, high));
+		return;
+	}
+	sign = falls ? -100 : 100;
+	low = falls ? e->high : e->low;
+	high = falls ? e->low : e->high;
+	snprintf(out, size, "%s %.4g -> %.4g, %+.3g points (95 %%: %.3g to %.3g)", name, from, to, sign * e->size,
+	         sign * low, sign * high);
 }
 
 static void
 size_text(const struct news *n, char *out, size_t size)
 {
 	const struct effect *e = &n->effect;
-	bool numeric = n->stream->type == STREAM_NUMERIC;
+	bool numeric = n->stream->type == STREAM_NUMERIC && isnan(n->stream->known_p0);
 
 	if (isnan(e->size))
 		snprintf(out, size, "not known yet");
@@ -124,11 +136,19 @@ what_text(const struct news *n, char *out, size_t size)
 		                            "may have fallen" };
 	static const char *const rose[] = { "rose", "rose further", "is back", "is acknowledged", "rose",
 		                            "may have changed" };
+	static const char *const under[] = { "is below its limit", "is further below its limit", "is back",
+		                             "is acknowledged", "is below its limit" };
+	static const char *const over[] = { "is above its limit", "is further above its limit", "is back",
+		                            "is acknowledged", "is above its limit" };
 	const struct stream *s = n->stream;
+	double shown;
+	bool falls;
 	bool tail = s->kind == STREAM_COVERAGE && s->field_length;
 	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
 	                          s->type == STREAM_BINARY ? rose : others;
 
+	if (limited_shown(s, 0, &shown, &falls))
+		verb = falls ? under : over;
 	snprintf(out, size, "%.200s%s %s", s->name, tail ? " (labels outside on one side)" : "", verb[n->kind]);
 }
 
@@ -234,7 +254,7 @@ alert_settle(struct common *common, struct outbound *out)
 		       sizeof n->episode_id);
 		n->deliver = common->config->send == SEND_ALL || n->promise == PROMISE_CERTIFIED ||
 		             (kind_table[s->kind].always_delivered && n->kind != NEWS_NOTE) ||
-		             (s->kind == STREAM_COVERAGE && !isnan(s->known_p0));
+		             !isnan(s->known_p0); /* a stated level is told even when the promise is void */
 		n->deliver = n->deliver && n->kind != NEWS_EXPLAINED; /* one change, one message */
 		n->text = text_of(common, n);
 	}

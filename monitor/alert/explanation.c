@@ -169,6 +169,7 @@ explanation_find(const struct stream *s, bool after, struct findings *out)
 	uint32_t version = version_number(s), found = 0;
 	struct cell_count count[EXPLAIN_SLOTS + 1];
 	uint32_t kept = 0;
+	bool one_class = !strcmp(s->field, "precision") || !strcmp(s->field, "recall"); /* known without a search */
 
 	*out = (struct findings){ .after = after };
 	if (!e || !columns)
@@ -178,6 +179,8 @@ explanation_find(const struct stream *s, bool after, struct findings *out)
 		const struct explain_column *c = explain_column(columns, version, i);
 		struct finding f = { 0 };
 
+		if (i == EXPLAIN_CLASS && one_class)
+			continue;
 		if (!c || !column_counts(e, c, i, after, count))
 			continue;
 		out->columns++;
@@ -260,7 +263,8 @@ explanation_json(const struct findings *f)
 void
 explanation_words(const struct stream *s, const struct findings *f, char *out, size_t size)
 {
-	const char *hit = s->kind == STREAM_ERROR ? "wrong" : "missed";
+	const char *hit = !strcmp(s->field, "overcoverage") ? "inside" :
+	                  s->kind == STREAM_COVERAGE || !strcmp(s->field, "coverage") ? "missed" : "wrong";
 	size_t at = 0;
 
 	if (!f->n) {

@@ -13,6 +13,7 @@
 #include "config/option.h"
 #include "monitor/command/check.h"
 #include "monitor/decode/text.h"
+#include "monitor/label/limited.h"
 
 enum { G_PARTS = 50, SHORT_MS = 7 * 86400000, NAME_BYTES = 60 };
 #define G_MAX 1e-3
@@ -217,7 +218,7 @@ expect_streams(struct check_model *m)
 	add_stream(m, CLASS_OUTPUTS, STREAM_NUMERIC, 1);
 	add_stream(m, CLASS_OUTPUTS, config->classes.n ? STREAM_CATEGORICAL : STREAM_NUMERIC, 1);
 	if (config->labels_enabled) {
-		add_stream(m, CLASS_LABELS, STREAM_BINARY, 2);
+		add_stream(m, CLASS_LABELS, STREAM_BINARY, 2 + limited_count(config));
 		m->class[CLASS_LABELS].coverage = m->class[CLASS_LABELS].error = true;
 	}
 }

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "monitor/label/limited.h"
+
 struct diag;
 struct journal;
 struct label_event;
@@ -36,6 +38,7 @@ void labels_inline(struct labels *l, struct version *v, const struct record *r);
 struct label_outcome {
 	double miss, below, above; /* outside the set or interval; on which side */
 	double wrong;              /* the class */
+	double loss[LIMITED];      /* of figures with a limit */
 };
 /* Fit: the outcome of an inline label, without any trace in the journal. */
 void labels_outcome(struct labels *l, struct version *v, const struct record *r,

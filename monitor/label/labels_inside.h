@@ -117,7 +117,8 @@ labels_kept(const struct labels *l)
 }
 void labels_keep(const struct labels *l, const struct journal_row *row, double *payload);
 void labels_revise(struct labels *l, uint64_t number, double label, int64_t ts);
-void labels_row_outcome(const struct journal_row *row, struct label_outcome *o);
+/* Of a row that has its label. */
+void labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o);
 
 /* labels_state.c is declared in labels.h */
 struct version *labels_version(struct labels *l, uint16_t group);

@@ -68,6 +68,9 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		coverage_streams(l, v, !isnan(o->below), level);
 	if (!v->error && !isnan(o->wrong))
 		v->error = model_stream(l->model, v->outcomes, STREAM_ERROR, STREAM_BINARY, "", 0, v);
+	for (enum limited k = 0; k < LIMITED; k++)
+		if (!isnan(o->loss[k]))
+			limited_stream(l, v, k);
 	if (!v->outcomes->streams)
 		return;
 	at = rows_append(l->model, v->outcomes, f);
@@ -79,6 +82,9 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		v->above->value[at] = o->above;
 	if (v->error)
 		v->error->value[at] = o->wrong;
+	for (enum limited k = 0; k < LIMITED; k++)
+		if (v->limited[k])
+			v->limited[k]->value[at] = o->loss[k];
 }
 
 static void
@@ -128,7 +134,7 @@ hand_on(struct labels *l, uint64_t number)
 		f.bins_n = row->bins;
 	}
 	remember(l, row, has_miss, has_wrong);
-	labels_row_outcome(row, &o);
+	labels_row_outcome(l, number, &o);
 	if (v)
 		labels_outcome_row(l, v, &f, &o, row->level < l->levels ? l->level[row->level] : (double)NAN);
 	journal_seen(l->journal, number);

@@ -78,12 +78,20 @@ labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
 	o->below = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_BELOW) != 0 : none;
 	o->above = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_ABOVE) != 0 : none;
 	o->wrong = kind & JOURNAL_CLASS ? (flags & JOURNAL_WRONG) != 0 : none;
+	for (int f = 0; f < LIMITED; f++)
+		o->loss[f] = none;
 }
 
 void
-labels_row_outcome(const struct journal_row *row, struct label_outcome *o)
+labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o)
 {
+	const struct journal_row *row = journal_get(l->journal, number);
+	const double *probs = row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL;
+
 	labels_flags_outcome(row->flags, row->flags, o);
+	for (enum limited f = 0; f < LIMITED; f++)
+		if (!isnan(limited_mean(l->model->config, f)))
+			o->loss[f] = limited_loss(l, row, probs, f);
 }
 
 /* -- revised labels ----------------------------------------------------------------------------------- */

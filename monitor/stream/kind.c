@@ -14,6 +14,10 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                      .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_ERROR] = { .name = "error", .class = CLASS_LABELS, .alert = "performance",
 	                   .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_PERFORMANCE] = { .name = "performance", .class = CLASS_LABELS, .alert = "performance",
+	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",
+	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
 };
 
 enum stream_kind

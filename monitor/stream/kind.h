@@ -14,6 +14,8 @@ enum stream_kind {
 	STREAM_PREDICTION, /* prediction:value|width|score|class */
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
+	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
+	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
 	STREAM_KINDS
 };
 

@@ -116,18 +116,18 @@ model_bytes(const struct model *m)
 /* -- streams ------------------------------------------------------------------------------------------ */
 
 /* Labels come late: a model with predictions keeps room for their streams from the beginning: coverage and
- * its two tails for intervals, coverage and error for classes. */
+ * its two tails for intervals, coverage and error for classes, and figures with a limit. */
 static uint32_t
 label_streams_expected(const struct model *m)
 {
-	uint32_t outputs = 0;
+	uint32_t outputs = 0, limited = limited_count(m->config);
 
 	for (uint32_t i = 0; i < m->versions; i++) {
 		if (m->version[i]->width)
-			return 3;
+			return 3 + limited;
 		outputs += m->version[i]->rows->streams;
 	}
-	return m->labels && outputs ? 2 : 0;
+	return m->labels && outputs ? 2 + limited : 0;
 }
 
 double

@@ -10,6 +10,7 @@
 #include "config/config.h"
 #include "detectors/runner.h"
 #include "monitor/alert/outbound.h"
+#include "monitor/label/limited.h"
 #include "monitor/stream/plan.h"
 #include "monitor/stream/rows.h"
 #include "monitor/stream/stream.h"
@@ -83,6 +84,7 @@ struct version {
 	struct rows *rows;         /* predictions */
 	struct rows *outcomes;     /* labels */
 	struct stream *value, *width, *score, *klass; /* NULL before they are seen */
+	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
 	double n_cal;              /* conformal.n_cal last seen; NaN */
 	double level;              /* last seen; NaN */

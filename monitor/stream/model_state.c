@@ -248,6 +248,15 @@ place(struct model *m, enum stream_kind kind, const struct stream_row *row, stru
 	return kind_table[kind].rows == ROWS_OUTCOMES ? (*v)->outcomes : (*v)->rows;
 }
 
+static struct stream **
+limited_slot(struct version *v, const struct stream *s)
+{
+	for (enum limited f = 0; f < LIMITED; f++)
+		if (s->kind == limited_kind(f) && !strcmp(s->field, limited_name(f)))
+			return &v->limited[f];
+	return NULL;
+}
+
 static void
 bind(struct version *v, struct stream *s, struct rows *rows)
 {
@@ -262,6 +271,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		         !strcmp(s->field, "above") ? &v->above : &v->coverage;
 	else if (s->kind == STREAM_ERROR)
 		output = &v->error;
+	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
+		output = limited_slot(v, s);
 	else if (!strcmp(s->field, "value"))
 		output = &v->value;
 	else if (!strcmp(s->field, "width"))

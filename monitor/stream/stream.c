@@ -272,8 +272,10 @@ episode_add(struct stream *s, struct gauge *g, uint32_t i)
 {
 	if (s->code)
 		gauge_add_code(g, s->cells, s->code[i], s->episode.cell);
-	else if (s->type == STREAM_NUMERIC)
+	else if (s->type == STREAM_NUMERIC && isnan(s->known_p0))
 		gauge_add(g, s->cells, s->value[i]);
+	else if (s->type == STREAM_NUMERIC)
+		gauge_add_loss(g, s->value[i]);
 	else {
 		g->n++;
 		g->hits += s->value[i] != 0;
@@ -285,7 +287,7 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 {
 	bool rises_only = kind_table[s->kind].rises_only;
 
-	if (s->type == STREAM_NUMERIC) {
+	if (s->type == STREAM_NUMERIC && isnan(s->known_p0)) {
 		gauge_effect(g, s->cells, out);
 	} else if (s->type == STREAM_CATEGORICAL) {
 		double share = s->cells->total ?
@@ -293,11 +295,17 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 
 		gauge_rate_effect(g, share, s->cells->total, out);
 	} else {
-		gauge_rate_effect(g, s->baseline, s->baseline_n, out);
-		if (!isnan(s->known_p0)) /* against a stated level: the tolerance is what matters */
+		if (s->type == STREAM_NUMERIC)
+			gauge_loss_effect(g, s->known_p0, out);
+		else
+			gauge_rate_effect(g, s->baseline, s->baseline_n, out);
+		/* against a level that was promised the tolerance is what matters */
+		if (s->kind == STREAM_COVERAGE && !isnan(s->known_p0))
 			out->standard = fabs(out->size) * s->model->config->min_effect /
 			                fmax(s->model->config->coverage_tolerance, 1e-9);
-		if (rises_only && out->size < 0)
+		else if (!isnan(s->known_p0)) /* a limit: what is beyond it matters, and nothing else */
+			out->standard = fmax(out->standard, s->model->config->min_effect);
+		if (rises_only && out->size <= 0)
 			out->standard = 0;
 	}
 }

@@ -172,16 +172,26 @@ warmed_up(const struct test *t, struct made_reference *warm)
 	return warm;
 }
 
+/* The stream's own null, of the tolerant test that would learn one otherwise. */
+static bool
+stated_null(const struct test *t)
+{
+	const char *method = t->config->method.name;
+
+	return !isnan(t->stream->known_p0) && (!strcmp(method, "tolerant-binary") || !strcmp(method, "tolerant"));
+}
+
 /* A null that is stated and not learnt (contract 3): k is found from a fitted reference, else from the
  * test's own first values. Misses against a stated level and a calibration of known size are one (15). */
 static void
 start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 {
 	const struct stream *s = t->stream;
-	struct parameter p0 = { "p0", s->known_p0 };
+	struct parameter p0 = { s->type == STREAM_BINARY ? "p0" : "m", s->known_p0 };
 	struct runner_options o = options(t);
 	struct made_reference warm = { 0 };
-	bool coverage = !strcmp(t->config->method.name, "tolerant-binary");
+	bool stated = stated_null(t); /* else the configured test states it */
+	const char *method = !stated ? t->method : s->type == STREAM_BINARY ? "sr-bernoulli" : "sr-mean";
 
 	o.thin = 1;
 	o.phases = OPTION_AUTO;
@@ -190,7 +200,7 @@ start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 		hash = 0;
 		r = warmed_up(t, &warm);
 	}
-	test_create(t, coverage ? "sr-bernoulli" : t->method, &p0, coverage, &o, r, hash);
+	test_create(t, method, &p0, stated, &o, r, hash);
 	made_free(&warm);
 }
 
@@ -246,7 +256,7 @@ start_unbudgeted(struct test *t, const struct made_reference *r, uint64_t hash)
 static bool
 known_null(const struct test *t)
 {
-	if (!isnan(t->stream->known_p0) && !strcmp(t->config->method.name, "tolerant-binary"))
+	if (stated_null(t))
 		return true;
 	return detector_find(t->config->method.name)->flags & DETECTOR_PHASES;
 }
