@@ -9,7 +9,7 @@ PREFIX ?= /usr/local
 DYGRAPHS ?= /usr/share/javascript/dygraphs
 CC     ?= cc
 CXX    ?= c++
-PKGS   := rdkafka sqlite3 yaml-0.1 zlib libxxhash libcurl libcrypto
+PKGS   := rdkafka sqlite3 yaml-0.1 zlib libxxhash libcurl libcrypto libmicrohttpd
 VERSION := 0.1.0
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wvla -Wformat=2 -Wconversion -Wsign-conversion \
@@ -47,7 +47,7 @@ TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
 .PHONY: all tools lint install help clean FORCE demo
 .PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-performance test-crash test-delivery
-.PHONY: test-docs test-page test-kafka test-kill fuzz
+.PHONY: test-http test-ops test-docs test-page test-kafka test-kill fuzz
 .PHONY: bench bench-labels
 all: $B/driftd  ## build the daemon: build/release/driftd
 
@@ -79,7 +79,8 @@ $B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_ta
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
 	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
-		test-performance test-crash test-delivery)
+		test-performance test-crash)
+	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -96,6 +97,7 @@ lint:  ## layers, sizes, purity of detectors/, no machine paths
 		| grep -v 'tests/tools/.*DRIFTD_SHARED' | grep .
 install: all  ## DESTDIR and PREFIX are honoured
 	install -D -m 755 $B/driftd $(DESTDIR)$(PREFIX)/bin/driftd
+	install -D -m 644 config/driftd.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.rules.yaml
 	install -D -m 644 config/driftd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.example.yaml
 test-vectors: $B/driftd  ## every golden vector through the filters of the command line
 	python3 tests/tools/run_vectors.py $B/driftd --vectors tests/vectors
@@ -112,8 +114,12 @@ test-performance: $B/driftd  ## figures of labels, day by day, against their def
 	python3 tests/tools/check_performance.py $B/driftd tests/data
 test-delivery: $B/driftd  ## alerts at receivers that are slow, refuse, redirect or disappear: every one arrives
 	python3 tests/tools/check_delivery.py $B/driftd
+test-http: $B/driftd  ## /metrics and /health: figures, refusals, hostile clients
+	python3 tests/tools/check_http.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks
 	@sh tests/demo/demo.sh $B
+test-ops: $B/driftd tools  ## real Prometheus and Alertmanager (sh tests/setup all)
+	promtool test rules tests/ops/rules_test.yaml
 KILLS ?= 100
 test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Java 17, Maven, kcat)
 	tests/kafka/run.sh $B

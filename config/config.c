@@ -82,6 +82,7 @@ const struct config_key config_keys[] = {
 		.type = "mapping of standard names to paths",
 		.unset = "where the standard record has them" },
 	CONFIG_SECTION("alerts", alert_keys, "How often you accept to be woken for nothing."),
+	CONFIG_SECTION("http", config_http_keys, "Metrics and health for other programs, read-only."),
 	{ .option = { .name = "windows", .help = "What one row of statistics covers, for all models." },
 		.read = config_key_deferred,
 		.child = config_window_keys },
@@ -170,6 +171,7 @@ fill(struct config_reading *r, const struct yaml_node *root, struct config *c)
 	config_model_read_all(r, root, c);
 	config_kafka_check(r, &c->kafka);
 	config_sink_read_all(r, root, c);
+	config_http_check(r, root, c);
 	const struct yaml_node *keep = yaml_get(root, "retention");
 	if (keep && c->keep_hour_ms < c->keep_fine_ms)
 		config_reading_error(r, ERR_INVALID, keep, "retention: `hour` is shorter than `window`");
@@ -248,6 +250,7 @@ config_free(struct config *c)
 	for (size_t i = 0; i < c->sinks; i++)
 		config_sink_free(&c->sink[i]);
 	free(c->sink);
+	config_http_free(&c->http);
 	config_model_free(&c->defaults);
 	for (size_t i = 0; i < c->models; i++)
 		config_model_free(&c->model[i]);

@@ -150,6 +150,14 @@ struct sink_config {
 	int quiet_from, quiet_to; /* minutes of the local day in which only critical ones go; equal: none */
 };
 
+struct http_config {
+	char *host;               /* address in digits, [..] around IPv6; NULL: no HTTP */
+	int port;                 /* 0: a free one */
+	bool loopback;
+	char *token;              /* or NULL */
+	struct strings hosts;     /* further names of this server */
+};
+
 struct config {
 	char *path;               /* of the file; NULL when parsed from memory */
 	char *database;
@@ -161,6 +169,7 @@ struct config {
 	enum alert_mode alert_mode;
 	struct sink_config *sink;
 	size_t sinks;
+	struct http_config http;
 	int64_t merge_stall_ms;   /* 30 s */
 	uint64_t seed;            /* 1 */
 	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
@@ -171,7 +180,7 @@ struct config {
 	struct model_config defaults;  /* what a model has where it says nothing */
 	struct model_config *model;
 	size_t models;
-	uint64_t hash;            /* XXH64 of the checked values without secrets and sinks */
+	uint64_t hash;            /* XXH64 of the checked values without secrets, sinks and http */
 };
 
 /* On error *out is NULL, every message goes to `errors` (if not NULL), the first is in `d`. */

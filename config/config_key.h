@@ -126,6 +126,14 @@ int config_secret_expand(struct config_reading *r, const struct yaml_node *n, ch
 /* The whole file at `path` but one newline at its end. */
 int config_secret_file(struct config_reading *r, const struct yaml_node *n, const char *path, char **out);
 
+/* It will stand in a header: a text that is empty or holds control characters is reported and freed. */
+int config_secret_check_line(struct config_reading *r, const struct yaml_node *n, char **text);
+
+/* http (config_http.c); its check needs the whole section. */
+extern const struct config_key config_http_keys[];
+void config_http_check(struct config_reading *r, const struct yaml_node *root, const struct config *c);
+void config_http_free(struct http_config *http);
+
 /* alerts.sinks of `root` into c (config_sink.c). One row a type, its children the keys of a sink. */
 extern const struct config_key config_sink_types[];
 void config_sink_read_all(struct config_reading *r, const struct yaml_node *root, struct config *c);

@@ -110,3 +110,18 @@ config_secret_expand(struct config_reading *r, const struct yaml_node *n, char *
 	free(name);
 	return err;
 }
+
+int
+config_secret_check_line(struct config_reading *r, const struct yaml_node *n, char **text)
+{
+	bool bad = !**text;
+
+	for (const char *p = *text; *p; p++)
+		bad = bad || (unsigned char)*p < ' ' || *p == 127;
+	if (!bad)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return config_reading_error(r, ERR_INVALID, n, "%s: the secret is empty or holds control characters",
+	                            n->key);
+}

@@ -114,22 +114,6 @@ place(const struct config_key *k, void *target)
 	return (void *)((char *)target + k->option.offset);
 }
 
-/* It will stand in a header: nothing may end the line. */
-static int
-check_line(struct config_reading *r, const struct yaml_node *n, char **text)
-{
-	bool bad = !**text;
-
-	for (const char *p = *text; *p; p++)
-		bad = bad || (unsigned char)*p < ' ' || *p == 127;
-	if (!bad)
-		return 0;
-	free(*text);
-	*text = NULL;
-	return config_reading_error(r, ERR_INVALID, n, "%s: the secret is empty or holds control characters",
-	                            n->key);
-}
-
 static int
 read_secret(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
 {
@@ -143,7 +127,7 @@ read_secret(struct config_reading *r, const struct config_key *k, const struct y
 	free(*text);
 	*text = NULL;
 	int err = config_secret_expand(r, n, text);
-	return err ? err : check_line(r, n, text);
+	return err ? err : config_secret_check_line(r, n, text);
 }
 
 static int
@@ -158,7 +142,7 @@ read_secret_file(struct config_reading *r, const struct config_key *k, const str
 	free(*text);
 	*text = NULL;
 	int err = config_secret_file(r, n, path, text);
-	return err ? err : check_line(r, n, text);
+	return err ? err : config_secret_check_line(r, n, text);
 }
 
 static int

@@ -370,6 +370,13 @@ int64_t store_wal_bytes(struct store *s)
 	return stat(s->wal_path, &st) == 0 ? (int64_t)st.st_size : 0;
 }
 
+int64_t store_database_bytes(struct store *s)
+{
+	struct stat st;
+
+	return stat(s->path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
 uint64_t store_bytes_put(const struct store *s)
 {
 	return s->bytes_put;

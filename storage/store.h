@@ -53,6 +53,7 @@ void store_rollback(struct store *s);
 /* The database or its WAL was moved, replaced or unlinked while open (stat, never open): ERR_IO. */
 int store_check_moved(struct store *s, struct diag *d);
 int64_t store_wal_bytes(struct store *s);
+int64_t store_database_bytes(struct store *s);
 /* Free bytes of its file system, for us; UINT64_MAX when that cannot be told. Below STORE_FREE_MIN_BYTES
  * (a few WALs) the disk counts as nearly full. */
 enum { STORE_FREE_MIN_BYTES = 256 * 1024 * 1024 };

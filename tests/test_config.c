@@ -212,7 +212,7 @@ an_unknown_key_names_the_nearest_one(void **state)
 	config_refuse("fields: {lable: y}\n",
 	              "f:1:10: unknown key 'lable' in 'fields' (did you mean 'label'?)");
 	config_refuse("alerts: {sink: []}\n", "f:1:10: unknown key 'sink' in 'alerts' (did you mean 'sinks'?)\n");
-	config_refuse("http: {listen: x}\n", "f:1:1: unknown key 'http'\n");
+	config_refuse("htp: {listen: x}\n", "f:1:1: unknown key 'htp' (did you mean 'http'?)\n");
 	config_refuse("models: [{name: a, ood: {panel: auto}}]\n",
 	              "f:1:20: unknown key 'ood' in 'models'\n");
 }

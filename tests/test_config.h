@@ -47,7 +47,8 @@ uint64_t config_hash(const char *text);
 #define CONFIG_SINK_TESTS(X) \
 	X(every_sink_reaches_its_fields) \
 	X(a_sink_that_cannot_work_is_refused) \
-	X(secrets_of_sinks_come_from_elsewhere)
+	X(secrets_of_sinks_come_from_elsewhere) \
+	X(http_beyond_this_machine_needs_a_token)
 /* clang-format on */
 
 #define CONFIG_TEST_DECLARE(f) void f(void **state);

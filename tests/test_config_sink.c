@@ -1,4 +1,4 @@
-/* test_config_sink.c -- suite `config`: alerts.sinks. */
+/* test_config_sink.c -- suite `config`: alerts.sinks and http. */
 #include "tests/test_config.h"
 
 #include <stdio.h>
@@ -89,6 +89,39 @@ secrets_of_sinks_come_from_elsewhere(void **state)
 	config_refuse(text, "f:3:44: token_file: the secret is empty or holds control characters");
 	assert_int_equal(fchmod(fd, 0644), 0);
 	config_refuse(text, "f:3:44: token_file: everybody may read");
+	close(fd);
+	unlink(path);
+}
+
+void
+http_beyond_this_machine_needs_a_token(void **state)
+{
+	char path[] = "/tmp/driftd-token-XXXXXX", text[200];
+	int fd = mkstemp(path);
+	struct config *c = config_accept("http: {listen: 'localhost:9465', hosts: [a.example]}");
+
+	(void)state;
+	assert_true(fd >= 0 && write(fd, "token\n", 6) == 6);
+	assert_string_equal(c->http.host, "127.0.0.1");
+	assert_int_equal(c->http.port, 9465);
+	assert_null(c->http.token);
+	assert_string_equal(c->http.hosts.text[0], "a.example");
+	config_free(c);
+	c = config_accept("http: {listen: '[::1]:0'}");
+	assert_string_equal(c->http.host, "[::1]");
+	config_free(c);
+	c = config_accept("{}");
+	assert_null(c->http.host);
+	config_free(c);
+	config_refuse("http: {listen: '0.0.0.0:9465'}", "f:1:7: http: 0.0.0.0 is reachable from elsewhere");
+	config_refuse("http: {listen: '[::]:9465'}", "f:1:7: http: [::] is reachable from elsewhere");
+	config_refuse("http: {listen: 9465}", "f:1:16: listen: '9465' is not ADDRESS:PORT");
+	config_refuse("http: {listen: 'a.example:80'}", "f:1:16: listen: 'a.example:80' is not ADDRESS:PORT");
+	config_refuse("http: {listen: '127.0.0.1:65536'}", "f:1:16: listen: '127.0.0.1:65536' is not ADDRESS:PORT");
+	snprintf(text, sizeof text, "http: {listen: '0.0.0.0:9465', token_file: %s}", path);
+	c = config_accept(text);
+	assert_string_equal(c->http.token, "token");
+	config_free(c);
 	close(fd);
 	unlink(path);
 }

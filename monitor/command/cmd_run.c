@@ -13,6 +13,8 @@
 #include "monitor/clock.h"
 #include "monitor/command/commands.h"
 #include "monitor/deliver/deliver.h"
+#include "monitor/http/http.h"
+#include "monitor/live.h"
 #include "monitor/log.h"
 #include "monitor/pipeline.h"
 #include "monitor/source/source.h"
@@ -44,6 +46,10 @@ struct run {
 	struct pipeline *pipeline;
 	struct source *source;
 	struct deliver *deliver;
+	struct http *http;
+	struct live live;              /* for other threads ... */
+	struct live_figures figures;   /* ... and what it will be told next */
+	uint64_t committed_records;
 	int signal_fd;
 	bool stop, reload;
 };
@@ -57,8 +63,7 @@ parse(struct run *r, int argc, char **argv)
 	};
 	int c;
 
-	memset(r, 0, sizeof *r);
-	r->argv = argv;
+	*r = (struct run){ .argv = argv, .live = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "h", long_option, NULL)) != -1)
 		switch (c) {
@@ -123,6 +128,7 @@ read_signals(struct run *r)
 		} else {
 			log_event(LOG_ERROR, "reload", "%s is not valid; going on with the present one",
 			          r->config_path);
+			r->figures.reload_successful = false;
 		}
 	}
 }
@@ -166,6 +172,57 @@ tell_bootstrap(struct run *r, struct diag *d)
 	return 0;
 }
 
+/* What the other threads are told, once a turn of the loop. */
+static void
+publish(struct run *r, const struct pipeline_status *st)
+{
+	r->figures.heartbeat_ms = clock_monotonic_ms();
+	r->figures.records = st->records;
+	r->figures.uncommitted = st->records - r->committed_records;
+	live_publish(&r->live, &r->figures);
+}
+
+/* After a commit: the rest of it. */
+static void
+note_landed(struct run *r, int64_t began_ms)
+{
+	struct live_figures *f = &r->figures;
+	struct source_kafka_counts counts;
+	struct pipeline_status st;
+	uint64_t free_bytes = store_free_bytes(r->store);
+
+	pipeline_status(r->pipeline, &st);
+	source_kafka_counts(r->source, &counts);
+	f->commit_ms = clock_monotonic_ms();
+	f->commit_wall_ms = clock_wall_ms();
+	f->commit_failing = false;
+	live_commit(f, (double)(f->commit_ms - began_ms) / 1000, st.records - r->committed_records);
+	r->committed_records = st.records;
+	f->partitions = r->source->vtable->partitions(r->source);
+	f->outage_ms = !counts.outage ? 0 : f->outage_ms ? f->outage_ms : f->commit_ms;
+	f->kafka_errors = counts.errors;
+	f->wal_bytes = store_wal_bytes(r->store);
+	f->database_bytes = store_database_bytes(r->store);
+	f->free_bytes = free_bytes == UINT64_MAX ? -1 : (int64_t)free_bytes;
+	publish(r, &st);
+}
+
+static int
+start_http(struct run *r, struct diag *d)
+{
+	int err;
+
+	if (!r->config->http.host)
+		return 0;
+	err = http_start(&r->http, r->config, &r->live, r->deliver, d);
+	if (err)
+		return err;
+	printf("http=%s\n", http_address(r->http));
+	fflush(stdout);
+	log_event(LOG_INFO, "http", "metrics at http://%s/metrics", http_address(r->http));
+	return 0;
+}
+
 static int
 start(struct run *r, struct diag *d)
 {
@@ -193,6 +250,14 @@ start(struct run *r, struct diag *d)
 
 		err = deliver_start(&r->deliver, r->config, embedded ? embedded : r->config->kafka.brokers, d);
 	}
+	r->figures.reload_successful = true;
+	r->figures.reload_wall_ms = clock_wall_ms();
+	if (!err) {
+		pipeline_status(r->pipeline, &st);
+		r->committed_records = st.records;
+		publish(r, &st);
+		err = start_http(r, d);
+	}
 	snprintf(detail, sizeof detail, "pid %d, version " DRIFTD_VERSION, (int)getpid());
 	if (!err)
 		err = note_run(r, "start", detail, d);
@@ -210,14 +275,22 @@ static int
 commit(struct run *r, struct diag *d)
 {
 	for (;;) {
+		int64_t began_ms = clock_monotonic_ms();
 		int err = store_check_moved(r->store, d);
 
 		if (!err)
 			err = pipeline_commit(r->pipeline, d);
-		if (!err)
+		if (!err) {
+			note_landed(r, began_ms);
 			deliver_wake(r->deliver);
+		}
 		if (err != ERR_BUSY && err != ERR_LIMIT)
 			return err;
+		r->figures.busy += err == ERR_BUSY;
+		r->figures.full += err == ERR_LIMIT;
+		r->figures.commit_failing = true;
+		r->figures.heartbeat_ms = clock_monotonic_ms();
+		live_publish(&r->live, &r->figures);
 		log_often(LOG_WARN, err == ERR_BUSY ? "database_busy" : "disk_full",
 		          "%s; trying again, nothing is read meanwhile", d->text);
 		r->source->vtable->wait(r->source, err == ERR_BUSY ? 100 : RETRY_MS, r->signal_fd);
@@ -269,6 +342,7 @@ loop(struct run *r, struct diag *d)
 		if (r->until_end && step == PIPELINE_END)
 			break;
 		pipeline_status(r->pipeline, &st);
+		publish(r, &st);
 		now = clock_monotonic_ms();
 		if (now - committed >= commit_interval(&st)) {
 			err = commit(r, d);
@@ -295,6 +369,7 @@ run(struct run *r, struct diag *d)
 	}
 	if (!err)
 		err = note_run(r, "stop", r->reload ? "reload" : "clean", d);
+	http_stop(r->http);
 	deliver_stop(r->deliver, err ? 0 : DRAIN_MS);
 	pipeline_destroy(r->pipeline);
 	if (r->source)

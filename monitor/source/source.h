@@ -103,6 +103,7 @@ struct source_kafka_counts {
 	uint64_t unverified; /* resumed without an anchor to compare (expired, compacted) */
 	uint64_t holes;      /* offsets that hold no message for us: transactions, compaction */
 	uint64_t errors;     /* error events, before rate limiting */
+	bool outage;         /* no broker can be reached */
 };
 void source_kafka_counts(const struct source *s, struct source_kafka_counts *out);
 /* JSON Lines files, plain or gzip (by content), each one partition named by its base name (the

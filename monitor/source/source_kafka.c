@@ -278,7 +278,10 @@ kafka_committed(struct source *base, uint32_t partition, int64_t next_offset)
 void
 source_kafka_counts(const struct source *base, struct source_kafka_counts *out)
 {
-	*out = self_const(base)->counts;
+	const struct source_kafka *s = self_const(base);
+
+	*out = s->counts;
+	out->outage = atomic_load(&s->outage);
 }
 
 const char *

@@ -1,0 +1,39 @@
+/* live.h -- what the pipeline's thread tells the others about itself: copied as a whole, under a lock. */
+#ifndef MONITOR_LIVE_H
+#define MONITOR_LIVE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LIVE_BUCKETS = 8 };
+/* Upper bounds of the histograms; the last bucket is beyond all of them. */
+extern const double live_seconds[LIVE_BUCKETS], live_records[LIVE_BUCKETS];
+
+struct live_figures {
+	int64_t heartbeat_ms;        /* monotonic; of the loop's last turn */
+	int64_t commit_ms;           /* monotonic; of the last commit that landed, 0 none */
+	int64_t commit_wall_ms;
+	bool commit_failing;         /* it is tried again and again */
+	uint64_t records, uncommitted;
+	uint64_t commits, seconds_bucket[LIVE_BUCKETS + 1], records_bucket[LIVE_BUCKETS + 1];
+	double commit_seconds;
+	uint64_t busy, full;         /* commits that met a foreign lock, a full disk */
+	uint32_t partitions;
+	int64_t outage_ms;           /* monotonic; since when no broker answers, 0: they do */
+	uint64_t kafka_errors;
+	int64_t wal_bytes, database_bytes, free_bytes; /* free_bytes -1: unknown */
+	bool reload_successful;
+	int64_t reload_wall_ms;      /* of the configuration that is in use */
+};
+struct live {
+	pthread_mutex_t lock;
+	struct live_figures figures;
+};
+
+void live_publish(struct live *l, const struct live_figures *figures);
+void live_read(struct live *l, struct live_figures *out);
+/* A commit landed. */
+void live_commit(struct live_figures *f, double seconds, uint64_t records);
+
+#endif

@@ -1,0 +1,203 @@
+#!/usr/bin/env python3
+"""The daemon's HTTP: what it says, and what it does not let be done to it.
+
+    check_http.py DRIFTD DATA_DIR
+
+Figures equal the database's; `promtool check metrics` (when it is there) finds nothing; hostile clients are refused,
+closed at their deadline, and leave the pipeline alone. Ends with `N passed, N failed`."""
+import gzip
+import http.client
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+passed = failed = 0
+TOKEN = 'only for those who know'
+CONFIG = """
+database: driftd.db
+kafka: {brokers: embedded}
+topics: {records: [inference.bike], labels: [labels.bike]}
+http: {listen: "127.0.0.1:0", hosts: [watch.example]%s}
+alerts: {sinks: [{log: {}}]}
+models: auto
+"""
+
+
+def check(name, true, detail=''):
+    global passed, failed
+    passed += bool(true)
+    failed += not true
+    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
+
+
+def wait(seconds, condition):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class Daemon:
+    def __init__(self, binary, place, token=''):
+        self.place = place
+        with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
+            f.write(CONFIG % token)
+        self.process = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, text=True,
+                                        stderr=open(os.path.join(place, 'log'), 'a'))
+        self.broker = self.process.stdout.readline().strip().split('=')[1]
+        host, port = self.process.stdout.readline().strip().split('=')[1].rsplit(':', 1)
+        self.host, self.port = host, int(port)
+
+    def get(self, path, method='GET', body=None, **headers):
+        c = http.client.HTTPConnection(self.host, self.port, timeout=20)
+        c.request(method, path, body=body, headers=headers)
+        answer = c.getresponse()
+        text = answer.read().decode()
+        c.close()
+        return answer.status, text, answer
+
+    def raw(self, text, seconds=5):
+        with socket.create_connection((self.host, self.port), timeout=seconds) as s:
+            s.sendall(text)
+            out = b''
+            try:
+                while part := s.recv(65536):
+                    out += part
+            except OSError:
+                pass
+            return out
+
+    def metric(self, name):
+        found = re.search(r'^%s ([-0-9.e+]+)$' % re.escape(name), self.get('/metrics')[1], re.M)
+        return float(found[1]) if found else None
+
+    def send(self, topic, lines):
+        subprocess.run(['kcat', '-b', self.broker, '-P', '-t', topic], input='\n'.join(lines), text=True, check=True)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(30)
+        self.process.stdout.close()
+        return status
+
+
+def figures(d, data):
+    lines = gzip.open(os.path.join(data, 'bike', 'stream.jsonl.gz'), 'rt').read().splitlines()[:3000]
+    lines.append('{"not": json')
+    d.send('inference.bike', lines)
+    name = 'driftd_records_processed_total{model="bike",kind="prediction"}'
+    check('records_are_counted', wait(30, lambda: d.metric(name) == 3000), d.metric(name))
+    status, text, answer = d.get('/metrics')
+    check('the_format_is_prometheus', status == 200 and answer.headers['Content-Type'].startswith('text/plain; version='))
+    db = sqlite3.connect(os.path.join(d.place, 'driftd.db'))
+    lag = db.execute("SELECT lag FROM lag WHERE topic = 'inference.bike'").fetchone()[0]
+    check('lag_is_that_of_the_database',
+          d.metric('driftd_kafka_consumer_lag_records{topic="inference.bike",partition="0"}') == lag == 0)
+    rejected = db.execute("SELECT name, n FROM counters WHERE name GLOB 'rejected_*'").fetchall()
+    check('rejected_records_have_a_reason', rejected and all(
+        d.metric('driftd_records_rejected_total{reason="%s"}' % n[9:]) == v for n, v in rejected), rejected)
+    check('every_detector_is_shown', text.count('\ndriftd_drift_statistic{') == db.execute(
+        'SELECT count(*) FROM drift_now WHERE statistic IS NOT NULL').fetchone()[0] > 5)
+    db.close()
+    if shutil.which('promtool'):
+        p = subprocess.run(['promtool', 'check', 'metrics'], input=text, text=True, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT)
+        check('promtool_is_content', p.returncode == 0 and not p.stdout, p.stdout)
+
+
+def refusals(d):
+    host = f'{d.host}:{d.port}'
+    answers = [('POST', '/metrics', {}, 405), ('DELETE', '/', {}, 405), ('GET', '/../etc/passwd', {}, 404),
+               ('GET', '/metrics%00', {}, 404), ('GET', '//metrics', {}, 404), ('GET', '/metrics?x=1', {}, 200),
+               ('HEAD', '/metrics', {}, 200), ('GET', '/metrics', {'Host': 'evil.example'}, 421),
+               ('GET', '/metrics', {'Host': 'watch.example:80'}, 200), ('GET', '/metrics', {'Host': 'localhost'}, 200),
+               ('GET', '/metrics', {'Content-Length': '5'}, 413), ('GET', '/metrics', {'Transfer-Encoding': 'chunked'}, 413)]
+    wrong = []
+    for method, path, headers, expected in answers:
+        text = ''.join(f'{k}: {v}\r\n' for k, v in {'Host': host, **headers}.items())
+        got = d.raw(f'{method} {path} HTTP/1.1\r\n{text}\r\n'.encode())
+        status = int(got.split(b' ')[1]) if got.startswith(b'HTTP/1.1 ') else 0
+        if status != expected:
+            wrong.append((method, path, headers, status))
+    check('each_request_has_its_answer', not wrong, wrong)
+    got = d.raw(b'GET /metrics HTTP/1.1\r\nHost: localhost\r\nX: ' + b'x' * 1000000 + b'\r\n\r\n')
+    check('headers_are_bounded', got[:12] in (b'HTTP/1.1 431', b'HTTP/1.1 400', b''), got[:40])
+    status, _, answer = d.get('/health/live')
+    check('nothing_may_be_embedded_or_kept', answer.headers['Content-Security-Policy'].startswith("default-src 'none'")
+          and answer.headers['X-Content-Type-Options'] == 'nosniff' and answer.headers['Cache-Control'] == 'no-store')
+    rng = random.Random(7)
+    for _ in range(300):
+        d.raw(bytes(rng.choice(b'GET /metrics HTTP/1.1\r\nHost: a\x00\xff') for _ in range(rng.randrange(200))) +
+              b'\r\n\r\n', 1)
+    check('noise_does_no_harm', d.get('/health/live')[0] == 200)
+
+
+def slow_clients(d):
+    held = []
+    start = time.monotonic()
+    for _ in range(8):  # as many as one address may have
+        s = socket.create_connection((d.host, d.port), timeout=20)
+        s.sendall(b'GET /metrics HTTP/1.1\r\n')
+        held.append(s)
+    closed = 0
+    for s in held:
+        try:
+            while s.send(b'X: y\r\n') and time.monotonic() - start < 25:
+                time.sleep(0.3)
+        except OSError:
+            closed += 1
+        s.close()
+    check('a_slow_client_is_closed_at_its_deadline', closed == 8 and time.monotonic() - start < 16,
+          f'{closed} of 8, {time.monotonic() - start:.1f} s')
+    check('then_others_are_served', wait(5, lambda: d.get('/health/live')[0] == 200))
+
+
+def main():
+    driftd, data = os.path.abspath(sys.argv[1]), sys.argv[2]
+    with tempfile.TemporaryDirectory() as place:
+        d = Daemon(driftd, place)
+        try:
+            check('it_is_alive', d.get('/health/live')[0] == 200 and json.loads(d.get('/health/live')[1])['status'] == 'ok')
+            check('it_is_ready', wait(20, lambda: d.get('/health/ready')[0] == 200), d.get('/health/ready')[1])
+            figures(d, data)
+            refusals(d)
+            slow_clients(d)
+            with sqlite3.connect(os.path.join(place, 'driftd.db'), isolation_level=None) as db:
+                db.execute('BEGIN IMMEDIATE')  # somebody holds the write lock
+                check('a_locked_database_is_not_ready_but_alive', wait(30, lambda: d.get('/health/ready')[0] == 503) and
+                      d.get('/health/live')[0] == 200)
+                db.execute('ROLLBACK')
+            db.close()
+            check('it_recovers', wait(20, lambda: d.get('/health')[0] == 200))
+        finally:
+            check('it_stops', d.stop() == 0)
+        with open(os.path.join(place, 'token'), 'w') as f:
+            f.write(TOKEN + '\n')
+        os.chmod(os.path.join(place, 'token'), 0o600)
+        d = Daemon(driftd, place, ', token_file: token')
+        try:
+            check('a_token_opens', d.get('/metrics', Authorization='Bearer ' + TOKEN)[0] == 200)
+            tries = ({}, {'Authorization': 'Bearer '}, {'Authorization': 'Bearer ' + TOKEN[:-1]},
+                     {'Authorization': TOKEN}, {'Authorization': 'Bearer ' + TOKEN + 'x'})
+            check('nothing_else_does', all(d.get('/metrics', **t)[0] == 401 for t in tries))
+        finally:
+            check('it_stops_again', d.stop() == 0)
+        if failed:
+            print(open(os.path.join(place, 'log')).read()[-3000:])
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
