@@ -109,6 +109,8 @@ struct model_config {
 	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
 	uint32_t reference_records;      /* 10000 */
 	int64_t reference_span_ms;       /* 14 d */
+	uint32_t joint_projections;      /* random directions of the joint; 0: no joint streams */
+	uint32_t joint_records_per_day;  /* of event time, that the joint uses at most */
 	int64_t rebaseline_after_ms;     /* of an acknowledged episode; 0: never by itself */
 	double coverage_level;           /* NaN: from the record */
 	double coverage_tolerance;       /* 0.01 */

@@ -45,6 +45,14 @@ static const struct config_key reference_keys[] = {
 	CONFIG_END,
 };
 
+static const struct config_key joint_keys[] = {
+	CONFIG_KEY(OPT_U32(M, joint_projections, "projections", "64", 0, 1024,
+	                   "Random directions that the numeric features are looked at along; 0: not at all.")),
+	CONFIG_KEY(OPT_U32(M, joint_records_per_day, "records_per_day", "86400", 100, 1000000000,
+	                   "Records of a day of event time that are used at most: every k-th.")),
+	CONFIG_END,
+};
+
 static const struct config_key rebaseline_keys[] = {
 	CONFIG_UNSET(OPT_DURATION(M, rebaseline_after_ms, "after", NULL, 1000, 3650 * DAY,
 	                          "Event time after `driftd ack` at which an episode that lasts becomes the "
@@ -182,6 +190,7 @@ const struct config_key config_model_keys[] = {
 	{ .option = { .name = "reference", .help = "What the records are compared with." },
 		.child = reference_keys,
 		.read = read_reference },
+	CONFIG_SECTION("joint", joint_keys, "The numeric features together: what none of them shows alone."),
 	CONFIG_SECTION("rebaseline", rebaseline_keys, "When a stream learns its reference anew by itself."),
 	CONFIG_SECTION("coverage", coverage_keys, "Prediction intervals and sets, judged by labels."),
 	CONFIG_SECTION("performance", performance_keys, "Limits of figures of performance, whatever came before."),

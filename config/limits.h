@@ -41,6 +41,8 @@ enum {
 	LIMIT_LABEL_RUN = 65536,
 	/* Rows of one journal blob. */
 	LIMIT_JOURNAL_BLOB_ROWS = 65536,
+	/* Features of the joint streams of a model: each direction has a weight for every one. */
+	LIMIT_JOINT = 256,
 	/* Below this many reference values a stream never alarms. */
 	LIMIT_REFERENCE_MIN = 100,
 	/* Values of one reference: 24 bytes each, kept as long as it is used. */

@@ -21,6 +21,7 @@ const struct detector *const detector_table[] = {
 	&ewma_detector,
 	&focus_detector,
 	&hddm_a_detector,
+	&level_detector,
 	&martingale_detector,
 	&mondrian_detector,
 	&page_hinkley_detector,

@@ -23,6 +23,7 @@ extern const struct detector e2_detector;
 extern const struct detector ewma_detector;
 extern const struct detector focus_detector;
 extern const struct detector hddm_a_detector;
+extern const struct detector level_detector;
 extern const struct detector martingale_detector;
 extern const struct detector mondrian_detector;
 extern const struct detector page_hinkley_detector;

@@ -106,6 +106,8 @@ void runner_window(struct runner *r); /* a window was closed: statistic_max star
 /* False when the detector cannot tell. */
 bool runner_change(const struct runner *r, struct change *out);
 const struct detector *runner_detector(const struct runner *r);
+/* The detector itself, for what only its own header knows; NULL while it warms up. */
+void *runner_instance(const struct runner *r);
 size_t runner_bytes(const struct runner *r);
 
 /* Once, after the update that ended a warm-up: the values it collected, to be stored by the caller,

@@ -32,6 +32,12 @@ runner_suspend(struct runner *r, bool on)
 	}
 }
 
+void *
+runner_instance(const struct runner *r)
+{
+	return r ? r->instance : NULL;
+}
+
 void
 runner_status(const struct runner *r, struct runner_status *out)
 {

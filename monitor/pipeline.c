@@ -134,8 +134,7 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 	p->store = c->store = store;
 	store_id_hash_key(store, key);
 	err = decoder_create(&c->decoder, config, key, d);
-	c->scratch = runner_scratch_create(ROWS_MAX, 1);
-	must(c->scratch != NULL);
+	common_scratch(c, 1);
 	c->plan = (struct plan){ config->budget_alarms, config->budget_period_ms,
 		                 config->models ? (uint32_t)config->models : 1, 0 };
 	c->topic = topic_of;
@@ -372,6 +371,8 @@ take_record(struct pipeline *p, const struct record *r, int64_t watermark_ms)
 	bool label = is_label(r);
 	struct model *m;
 
+	p->common.partition = r->partition;
+	p->common.offset = r->offset;
 	if (p->helds && (!label || p->helds >= LIMIT_LABEL_RUN || r->ts != p->held[0].event.ts))
 		pipeline_flush_held(p);
 	advance(p, watermark_ms);

@@ -64,6 +64,22 @@ struct rebaseline {
 	uint32_t streams, promised;     /* promised: their null is a promise, not a past */
 };
 
+/* A joint has the references of its features. */
+static void
+add_target(struct rebaseline *b, struct stream *s, size_t *capacity)
+{
+	if (s->kind == STREAM_JOINT) {
+		for (uint32_t i = 0; i < s->model->joint->members; i++)
+			add_target(b, s->model->joint->member[i], capacity);
+		return;
+	}
+	for (uint32_t i = 0; i < b->streams; i++)
+		if (b->stream[i] == s)
+			return;
+	b->stream = must_grow(b->stream, capacity, b->streams + 1u, sizeof *b->stream);
+	b->stream[b->streams++] = s;
+}
+
 static void
 find_targets(struct pipeline *p, const char *target, struct rebaseline *b)
 {
@@ -82,8 +98,7 @@ find_targets(struct pipeline *p, const char *target, struct rebaseline *b)
 				b->promised++;
 				continue;
 			}
-			b->stream = must_grow(b->stream, &capacity, b->streams + 1u, sizeof *b->stream);
-			b->stream[b->streams++] = s;
+			add_target(b, s, &capacity);
 		}
 	}
 }

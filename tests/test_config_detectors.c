@@ -96,7 +96,7 @@ write_shift(struct replay_world *w, double x, double y)
 		        replay_normal(&seed) + (i >= CHANGE ? y : 0));
 }
 
-#define MODEL "alerts: {budget: 0.02 per day}\nmodels:\n  - name: m\n    reference: {records: 4000, span: 8d}\n" \
+#define MODEL "alerts: {budget: 0.02 per day}\nmodels:\n  - name: m\n    reference: {records: 4000, span: 8d}\n    joint: {projections: 0}\n" \
 	"    detectors: "
 
 static void

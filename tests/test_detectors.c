@@ -79,7 +79,8 @@ check_cuts(const struct detector *det, const struct way *way, struct data *t,
 		assert_memory_equal(a, b, size);
 		runner_destroy(r);
 	}
-	if (!(det->flags & DETECTOR_DECIDES) && alarms == 0)
+	/* level: the values here are no statistics */
+	if (!(det->flags & DETECTOR_DECIDES) && strcmp(det->name, "level") && alarms == 0)
 		fail_msg("%s, %s: the test saw no alarm", det->name, way->name);
 	free(whole);
 	free(cut);

@@ -16,7 +16,7 @@ extern const struct CMUnitTest rebaseline_tests[];
 enum { RECORDS = 9000, STEP_MS = 120000, CHANGE = 3000, COMMAND = 5000 };
 #define BEGIN_MS 1700000000000LL
 
-#define MODEL "models:\n  - name: m\n    reference: {from: first, records: 1000, span: 2d}\n"
+#define MODEL "models:\n  - name: m\n    reference: {from: first, records: 1000, span: 2d}\n    joint: {projections: 0}\n"
 static const char configuration[] = "id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
 	"alerts: {budget: 10 per day, send: all}\n" MODEL;
 static const char by_itself[] = "id_hash_key: 000102030405060708090a0b0c0d0e0f\n"

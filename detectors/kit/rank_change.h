@@ -8,11 +8,13 @@
 
 #include "detectors/detector.h"
 
+#define RANK_CHANGE_SIGMA 3.54490770181103205460 /* 2 sqrt(pi) */
+
 /* Fills effect, low, high and up from the sum of out->records p-values (small p = large value). */
 static inline void
 rank_change(double sum, struct change *out)
 {
-	const double sigma_of_rank = 3.54490770181103205460; /* 2 sqrt(pi) */
+	const double sigma_of_rank = RANK_CHANGE_SIGMA;
 	double n = (double)out->records;
 	double half = 1.95996398454005423552 * sigma_of_rank / sqrt(12.0 * n);
 

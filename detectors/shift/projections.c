@@ -347,8 +347,7 @@ score_rows(struct projections *self, const double *x, uint32_t rows)
 			self->tile[j * TILE + t] = self->score[j];
 	}
 	for (uint32_t j = 0; j < self->scores; j++)
-		edges_bins(self->bins[j].edge, self->bins[j].edges, self->tile + j * TILE, rows,
-		           self->bin + j * TILE);
+		edges_index_bins(&self->bins[j].index, self->tile + j * TILE, rows, self->bin + j * TILE);
 }
 
 /* Row t of the tile. */

@@ -107,7 +107,7 @@ explain_news(struct news *n, bool after)
 	const struct stream *s = n->stream;
 
 	if (!s->explain) {
-		n->explanation = explanation(s);
+		n->explanation = s->kind == STREAM_JOINT ? joint_explanation(s) : explanation(s);
 		return;
 	}
 	n->findings = must_calloc(1, sizeof *n->findings);
@@ -169,6 +169,8 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 	struct change ch = { 0 };
 
 	runner_change(t->runner, &ch);
+	if (s->kind == STREAM_JOINT && !s->vector)
+		joint_mean_alarm(s, &n->started_ms);
 	/* one record can open a second episode of the same stream only after many others were released
 	 * together with it (a window of labels that matured); then the hash is seeded by the count */
 	alert_identity(t, n->partition, n->offset,

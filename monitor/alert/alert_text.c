@@ -105,7 +105,7 @@ size_text(const struct news *n, char *out, size_t size)
 		snprintf(out, size, "not known yet");
 	else if (!numeric && !isnan(e->low))
 		rate_text(n, out, size);
-	else if (isnan(e->low))
+	else if (isnan(e->low) || (numeric && isnan(e->old_value)))
 		snprintf(out, size, "%+.3g%s", numeric ? e->size : 100 * e->size, numeric ? " sigma" : " points");
 	else
 		snprintf(out, size, "mean %.5g -> %.5g, %+.3g sigma (95 %%: %.3g to %.3g)", e->old_value,

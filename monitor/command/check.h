@@ -61,6 +61,7 @@ struct check_model {
 	double rate[CHECK_RATES_MAX];    /* records a second of event time */
 	double predictions;              /* of a record */
 	double labelled;                 /* of a prediction */
+	bool joint;                      /* has the two joint streams, beside those of the class of inputs */
 	struct check_class class[SHARE_CLASSES];
 };
 

@@ -16,6 +16,7 @@
 #include "monitor/label/journal.h"
 #include "monitor/source/merge.h"
 #include "monitor/source/merge_lane.h"
+#include "monitor/stream/joint.h"
 #include "monitor/stream/rows.h"
 
 enum {
@@ -25,6 +26,7 @@ enum {
 	STATE_BINARY = 2000,
 	STATE_CATEGORICAL = 9000,
 	STATE_MODEL = 2000,
+	STATE_JOINT = 2000, /* of one of its scores: bins, bets */
 	/* A row of `statistics` with its histogram, and of `label_statistics`. */
 	ROW_BYTES = 320,
 	LABEL_ROW_BYTES = 600,
@@ -100,6 +102,11 @@ memory(struct check *c)
 			if (m->type[t])
 				cost->streams += m->type[t] * stream_memory(m, t);
 		cost->streams += 3 * sizeof(struct rows);
+		if (m->joint)
+			cost->streams += 2 * (sizeof(struct rows) + sizeof(struct stream)) +
+			                 detector_memory("projections") +
+			                 (ROWS_MAX + 2.0 * m->config->joint_projections + JOINT_OWN) *
+			                 m->type[STREAM_NUMERIC] * sizeof(double);
 	}
 	cost->lookahead = partitions * (sizeof(struct merge_lane) + MERGE_WINDOW * (sizeof(struct record) +
 	                                sizeof(struct slot) + RECORD_BUFFERS));
@@ -111,9 +118,11 @@ memory(struct check *c)
 static double
 state_bytes(const struct check *c, const struct check_model *m)
 {
+	double joint = m->joint ? (m->config->joint_projections + 1.0) * STATE_JOINT : 0;
+
 	if (c->state_bytes > 0 && m->known)
-		return m->streams * c->state_bytes + STATE_MODEL;
-	return m->type[STREAM_NUMERIC] * (double)STATE_NUMERIC +
+		return (m->streams + 2 * m->joint) * c->state_bytes + STATE_MODEL;
+	return joint + m->type[STREAM_NUMERIC] * (double)STATE_NUMERIC +
 	       m->type[STREAM_BINARY] * (double)STATE_BINARY +
 	       m->type[STREAM_CATEGORICAL] * (double)STATE_CATEGORICAL + STATE_MODEL;
 }

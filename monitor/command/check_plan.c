@@ -121,7 +121,8 @@ read_streams(struct check *c, struct check_model *m, sqlite3_int64 id, struct di
 		int class = class_of(kind);
 		uint32_t n = (uint32_t)sqlite3_column_int(q, 2);
 
-		if (class < 0)
+		m->joint |= !strcmp(kind, kind_table[STREAM_JOINT].name);
+		if (class < 0 || !strcmp(kind, kind_table[STREAM_JOINT].name))
 			continue;
 		for (int t = 0; t < CHECK_TYPES; t++)
 			if (!strcmp((const char *)sqlite3_column_text(q, 1),
@@ -207,6 +208,7 @@ expect_streams(struct check_model *m)
 	m->assumed = !config->features_only_listed && numeric + categorical == 0;
 	if (m->assumed)
 		numeric = CHECK_FEATURES;
+	m->joint = numeric > 1 && config->joint_projections;
 	if (numeric)
 		add_stream(m, CLASS_INPUTS, STREAM_NUMERIC, numeric);
 	if (categorical)
@@ -322,6 +324,8 @@ share(const struct check *c, struct check_model *m, uint32_t rank)
 		              i == CLASS_OUTPUTS ? m->predictions : 1;
 
 		class->share = plan_share(&c->plan, (enum share_class)i, streams) * plan_model(rank);
+		if (i == CLASS_INPUTS && m->joint)
+			class->share *= PLAN_SINGLE;
 		for (uint32_t r = 0; r < m->rates; r++) {
 			double used = m->rate[r] * part / class->step;
 			double dt = fmin(1 / used, period_s / G_PARTS);

@@ -125,6 +125,10 @@ print_class(const struct check *c, const struct check_model *m, enum share_class
 	if (class->step > 1)
 		printf(", one in %.3g records is used", class->step);
 	printf("\n");
+	if (i == CLASS_INPUTS && m->joint)
+		printf("  joint: two streams of all numeric features together, each %.3g alarms; at most %u records"
+		       " a day are used\n", class->share / PLAN_SINGLE * (1 - PLAN_SINGLE) / 2 * class->streams,
+		       m->config->joint_records_per_day);
 	print_rates(m, class);
 	for (uint32_t k = 0; k < class->changes; k++)
 		print_change(m, class, &class->change[k]);

@@ -18,6 +18,7 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_JOINT] = { .name = "joint", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_JOINT },
 };
 
 enum stream_kind

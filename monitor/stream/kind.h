@@ -16,6 +16,7 @@ enum stream_kind {
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
 	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
+	STREAM_JOINT,      /* joint:projections|mean: the numeric features together */
 	STREAM_KINDS
 };
 
@@ -24,6 +25,7 @@ enum kind_rows {
 	ROWS_FEATURES,    /* the model's features, whatever the version */
 	ROWS_PREDICTIONS, /* predictions of a version */
 	ROWS_OUTCOMES,    /* joined labels of a version */
+	ROWS_JOINT,       /* of the joint (joint.h) */
 	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */
 };
 

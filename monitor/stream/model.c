@@ -33,6 +33,17 @@ common_sort(struct common *c, size_t n)
 	return c->sort;
 }
 
+void
+common_scratch(struct common *c, uint32_t width)
+{
+	if (c->scratch && width <= c->scratch_width)
+		return;
+	runner_scratch_destroy(c->scratch);
+	c->scratch = runner_scratch_create(ROWS_MAX, width);
+	c->scratch_width = width;
+	must(c->scratch != NULL);
+}
+
 uint8_t *
 common_bytes(struct common *c, size_t n)
 {
@@ -96,6 +107,7 @@ model_destroy(struct model *m)
 		free(m->version[i]);
 	}
 	rows_free(m->features);
+	joint_destroy(m->joint);
 	free(m->stream);
 	free(m->slot);
 	free(m->version);
@@ -110,7 +122,7 @@ model_bytes(const struct model *m)
 
 	for (uint32_t i = 0; i < m->streams; i++)
 		bytes += stream_bytes(m->stream[i]);
-	return bytes + (m->labels ? labels_bytes(m->labels) : 0);
+	return bytes + (m->labels ? labels_bytes(m->labels) : 0) + (m->joint ? joint_bytes(m->joint) : 0);
 }
 
 /* -- streams ------------------------------------------------------------------------------------------ */
@@ -135,18 +147,21 @@ model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
 {
 	uint32_t count[SHARE_CLASSES] = { 0 };
 	bool early = watermark_ms < m->plan_ms && !s->fitted;
+	double part = 1;
 
 	if (s->latecomer)
 		return plan_latecomer(&m->common->plan, s->latecomer);
 	for (uint32_t i = 0; i < m->streams; i++)
-		if (!m->stream[i]->latecomer)
+		if (!m->stream[i]->latecomer && m->stream[i]->kind != STREAM_JOINT)
 			count[kind_table[m->stream[i]->kind].class]++;
 	if (count[CLASS_LABELS] < label_streams_expected(m))
 		count[CLASS_LABELS] = label_streams_expected(m);
 	if (early) /* only known nulls start so early; the plan is not known: as if all classes were there */
 		for (int c = 0; c < SHARE_CLASSES; c++)
 			count[c] = c == CLASS_LABELS ? label_streams_expected(m) : 1;
-	return plan_share(&m->common->plan, kind_table[s->kind].class, count) * plan_model(m->rank);
+	if (kind_table[s->kind].class == CLASS_INPUTS && joint_expected(m))
+		part = s->kind == STREAM_JOINT ? (1 - PLAN_SINGLE) / 2 * count[CLASS_INPUTS] : PLAN_SINGLE;
+	return plan_share(&m->common->plan, kind_table[s->kind].class, count) * part * plan_model(m->rank);
 }
 
 static bool
@@ -154,7 +169,7 @@ latecomer(const struct model *m, enum stream_kind kind)
 {
 	uint32_t labels = 0;
 
-	if (m->common->fitting || m->common->watermark_ms < m->plan_ms)
+	if (m->common->fitting || m->common->watermark_ms < m->plan_ms || kind == STREAM_JOINT)
 		return false;
 	for (uint32_t i = 0; i < m->streams; i++)
 		labels += kind_table[m->stream[i]->kind].class == CLASS_LABELS;
@@ -241,6 +256,8 @@ rows_flush(struct model *m, struct rows *rows)
 		else
 			stream_rows(rows->stream[i], rows, &m->common->outbound);
 	}
+	if (rows == m->features && !m->common->fitting)
+		joint_take_rows(m, rows);
 	rows->n = 0;
 	rows->any_late = false;
 	rows->bins_used = 0;
@@ -293,6 +310,7 @@ void
 model_flush(struct model *m)
 {
 	rows_flush(m, m->features);
+	joint_flush(m);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		rows_flush(m, m->version[i]->rows);
 		rows_flush(m, m->version[i]->outcomes);
@@ -305,6 +323,7 @@ static void
 close_window(struct model *m)
 {
 	model_flush(m);
+	joint_window(m, &m->common->outbound);
 	for (uint32_t i = 0; i < m->streams; i++)
 		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, false,
 		              &m->common->outbound);

@@ -11,6 +11,7 @@
 #include "detectors/runner.h"
 #include "monitor/alert/outbound.h"
 #include "monitor/label/limited.h"
+#include "monitor/stream/joint.h"
 #include "monitor/stream/plan.h"
 #include "monitor/stream/rows.h"
 #include "monitor/stream/stream.h"
@@ -27,6 +28,7 @@ struct common {
 	struct decoder *decoder;
 	struct plan plan;
 	struct runner_scratch *scratch;
+	uint32_t scratch_width;
 	double column[ROWS_MAX];      /* a column as one test sees it */
 	struct outbound outbound;
 	double *sort;                 /* room to sort references: grows */
@@ -38,6 +40,8 @@ struct common {
 	int64_t first_watermark_ms;   /* INT64_MIN before the first record */
 	int64_t watermark_ms;
 	uint64_t sequence;            /* records taken so far, in merged order */
+	uint32_t partition;           /* where the record that is being taken is from */
+	int64_t offset;
 	int64_t at_ms;                /* watermark of the row that is being judged */
 	/* topic and number of a partition of the source, for texts and ids of alerts */
 	const char *(*topic)(const void *context, uint32_t partition, int32_t *number);
@@ -132,6 +136,7 @@ struct model {
 	char ref_source[16];
 	bool ref_dirty;
 	struct labels *labels;      /* NULL: `labels: off` */
+	struct joint *joint;        /* NULL: not begun */
 	uint64_t counter[COUNTERS], counter_saved[COUNTERS];
 	bool dirty;
 };
@@ -203,6 +208,8 @@ int model_fitted(struct model *m, struct diag *d);
 int model_put(struct model *m, struct store *store);   /* inside the transaction */
 void model_saved(struct model *m, bool landed);        /* after it */
 int model_load(struct model *m, struct store *store, struct diag *d);
+/* Room for packing rows of so many values. */
+void common_scratch(struct common *c, uint32_t width);
 /* Room for a sort of n doubles. */
 double *common_sort(struct common *c, size_t n);
 /* Room for n bytes of a state; valid until the next call. */

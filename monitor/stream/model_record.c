@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #include "config/limits.h"
 #include "monitor/decode/decode.h"
@@ -187,6 +188,15 @@ count_record(struct model *m, const struct record *r)
 	m->counter[COUNT_TIMESTAMP_RANGE] += (r->parts & RECORD_TS_RANGE) != 0;
 }
 
+/* The same for all streams of a record, wherever it lies in its topic. */
+static uint64_t
+order_of(const struct record *r)
+{
+	struct { uint64_t hash; int64_t ts; } key = { r->message_hash, r->ts };
+
+	return r->parts & RECORD_HAS_ID ? r->id_ts_order : XXH64(&key, sizeof key, 0);
+}
+
 void
 model_record(struct model *m, const struct record *r)
 {
@@ -196,7 +206,7 @@ model_record(struct model *m, const struct record *r)
 		.time_ms = r->ts,
 		.offset = r->offset,
 		.sequence = common->sequence,
-		.order = r->parts & RECORD_HAS_ID ? r->id_ts_order : 0,
+		.order = order_of(r),
 		.partition = r->partition,
 	};
 	struct version *v = NULL;
@@ -232,12 +242,11 @@ model_record(struct model *m, const struct record *r)
 void
 model_fit_record(struct model *m, const struct record *r)
 {
-	struct row_facts f = { .time_ms = r->ts, .watermark_ms = r->ts,
-		               .order = r->parts & RECORD_HAS_ID ? r->id_ts_order : 0 };
+	struct row_facts f = { .time_ms = r->ts, .watermark_ms = r->ts, .order = order_of(r) };
 	struct label_outcome o;
 	struct version *v;
 
-	if (r->parts & RECORD_PROBE)
+	if (r->parts & RECORD_PROBE || !(r->parts & (RECORD_FEATURES | RECORD_PREDICTION)))
 		return;
 	if (!m->ref.rows++)
 		m->ref.from_ms = m->ref.to_ms = r->ts;

@@ -85,6 +85,7 @@ save_state(const struct model *m, struct codec *c)
 	codec_put_u32(c, COUNTERS);
 	for (int i = 0; i < COUNTERS; i++)
 		codec_put_u64(c, m->counter[i]);
+	joint_save(m->joint, c);
 	codec_put_u32(c, m->versions);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		codec_put_u16(c, (uint16_t)m->version[i]->length);
@@ -198,6 +199,8 @@ load_state(struct model *m, struct codec *c)
 		if (i < COUNTERS)
 			m->counter[i] = m->counter_saved[i] = count;
 	}
+	if (joint_load(m, c))
+		return ERR_CORRUPT;
 	n = codec_get_u32(c);
 	for (uint32_t i = 0; i < n && !c->bad; i++) {
 		char text[LIMIT_TEXT_BYTES];
@@ -234,6 +237,8 @@ static struct rows *
 place(struct model *m, enum stream_kind kind, const struct stream_row *row, struct version **v)
 {
 	*v = NULL;
+	if (kind_table[kind].rows == ROWS_JOINT)
+		return joint_place(m, row);
 	if (kind_table[kind].rows == ROWS_FEATURES || (kind == STREAM_MISSING && !row->key.version_length)) {
 		bool output = false;
 
@@ -308,6 +313,8 @@ load_stream(void *ctx, const struct stream_row *row)
 	if (kind == STREAM_KINDS || type > STREAM_CATEGORICAL)
 		return diag_set(l->d, ERR_CORRUPT, "stream %u has an unknown kind or type", row->stream_id);
 	rows = place(m, kind, row, &v);
+	if (!rows)
+		return diag_set(l->d, ERR_CORRUPT, "stream %u belongs to nothing", row->stream_id);
 	capacity = rows->stream_capacity;
 	s = stream_create(m, kind, type, row->key.field, row->key.field_length, row->key.version,
 	                  row->key.version_length, row->first_ms);
@@ -318,6 +325,8 @@ load_stream(void *ctx, const struct stream_row *row)
 	rows->stream_capacity = (uint32_t)capacity;
 	rows->stream[rows->streams++] = s;
 	bind(v, s, rows);
+	if (kind == STREAM_JOINT)
+		joint_bind(m, s);
 	return 0;
 }
 

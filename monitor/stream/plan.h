@@ -31,6 +31,8 @@ double plan_latecomer(const struct plan *p, uint32_t i);
 /* Part of the models' budget for the i-th model of `models: auto`, whose number is not known beforehand:
  * 6 / (pi i)^2; 1 for i = 0 (configured models: plan.models of them share equally). */
 double plan_model(uint32_t i);
+/* Part of a class for all its streams but the joint ones, where there are some: else 1. */
+#define PLAN_SINGLE 0.7
 const char *share_class_text(enum share_class c);
 
 #endif

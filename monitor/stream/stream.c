@@ -131,6 +131,7 @@ stream_destroy(struct stream *s)
 	free(s->cells);
 	free(s->warm);
 	free(s->value);
+	free(s->gain);
 	free(s->code);
 	free(s->field);
 	free(s->version);
@@ -270,7 +271,9 @@ learn(struct stream *s, const struct rows *rows, bool *complete)
 static void
 episode_add(struct stream *s, struct gauge *g, uint32_t i)
 {
-	if (s->code)
+	if (s->kind == STREAM_JOINT)
+		joint_gauge(s, g, i);
+	else if (s->code)
 		gauge_add_code(g, s->cells, s->code[i], s->episode.cell);
 	else if (s->type == STREAM_NUMERIC && isnan(s->known_p0))
 		gauge_add(g, s->cells, s->value[i]);
@@ -287,7 +290,9 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 {
 	bool rises_only = kind_table[s->kind].rises_only;
 
-	if (s->type == STREAM_NUMERIC && isnan(s->known_p0)) {
+	if (s->kind == STREAM_JOINT) {
+		joint_effect(s, g, out);
+	} else if (s->type == STREAM_NUMERIC && isnan(s->known_p0)) {
 		gauge_effect(g, s->cells, out);
 	} else if (s->type == STREAM_CATEGORICAL) {
 		double share = s->cells->total ?
@@ -462,7 +467,7 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 	for (uint32_t i = 0; i < rows->n; i++)
 		if (usable(s, i))
 			s->learner.log[s->learner.logged++] =
-				(struct learned){ 0, row_value(s, i), day_of(rows->time_ms[i]) };
+				(struct learned){ rows->order[i], row_value(s, i), day_of(rows->time_ms[i]) };
 }
 
 enum promise
@@ -474,6 +479,8 @@ test_promise(const struct test *t)
 		return PROMISE_UNBUDGETED;
 	if (t->stream->dependent)
 		return PROMISE_VOID_DEPENDENT;
+	if (t->stream->too_short)
+		return PROMISE_VOID_SHORT;
 	if (!t->runner)
 		return PROMISE_PROVISIONAL;
 	runner_status(t->runner, &st);

@@ -75,6 +75,9 @@ struct stream {
 	/* the rows being gathered: one of the two, aligned with the row set */
 	double *value;
 	uint32_t *code;
+	double *vector;               /* joint: [ROWS_MAX][width] what its test sees instead of value */
+	uint32_t width;
+	double *gain;                 /* joint mean: [ROWS_MAX] g of its rows, known before them; else NULL */
 	struct categories *categories;
 
 	/* reference */
@@ -97,6 +100,7 @@ struct stream {
 	uint32_t baseline_n;
 	double known_p0;              /* coverage with a calibration size: p0 of contract 15, else NaN */
 	double known_level;           /* the level that it belongs to */
+	bool too_short;               /* joint: fewer days in the reference than a promise needs */
 	bool dependent;               /* categorical: no step was found that makes its records independent */
 
 	struct summary summary;       /* of the current window */
@@ -147,6 +151,9 @@ bool stream_refitted(struct stream *s, int64_t watermark_ms, struct outbound *ou
 void stream_expect(struct stream *s, bool on);
 /* What a test promises, the dependence of its stream considered; provisional before it starts. */
 enum promise test_promise(const struct test *t);
+
+/* The one test of a stream of the joint. */
+const struct test_config *joint_test(bool mean);
 
 /* Between the stream's own files. */
 void stream_learned(struct stream *s); /* the paging reference is complete */

@@ -21,6 +21,11 @@ stream_records(const struct stream *s, const struct rows *rows, struct records *
 		.late = rows->any_late ? rows->late : NULL,
 		.time_ms = rows->time_ms,
 	};
+	if (s->vector) {
+		rec->value = s->vector;
+		rec->width = s->width;
+	}
+	rec->gain = s->gain;
 	if (s->code) {
 		rec->value = NULL;
 		rec->categories = s->categories->n;
@@ -50,6 +55,8 @@ test_material(const struct test *t)
 
 	if (!runner_change(t->runner, &ch) || !ch.records)
 		return t->tolerant;
+	if (t->stream->kind == STREAM_JOINT)
+		min_effect = joint_min_effect(t->stream, ch.cell);
 	if (t->stream->type == STREAM_NUMERIC)
 		return fabs(ch.effect) >= min_effect;
 	rate = fmin(fmax(ch.old_value, 1e-9), 1 - 1e-9); /* of a cell: in its own standard deviations */

@@ -11,6 +11,8 @@
 int
 stream_fitted(struct stream *s, struct diag *d)
 {
+	if (s->kind == STREAM_JOINT)
+		return 0; /* it begins again with the references of its features */
 	free(s->reference);
 	s->references = s->learner.logged;
 	s->reference = must_calloc(s->references, sizeof *s->reference);
@@ -48,7 +50,7 @@ stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, stru
 	stream_set_learner(s, records ? records : s->model->config->reference_records);
 	s->log_saved = 0;
 	s->generation++;
-	s->learning = true;
+	s->learning = s->kind != STREAM_JOINT;
 	s->fitted = false;
 	s->learn_from_ms = watermark_ms;
 	free(s->cells); /* histograms begin again with the new reference's cells */

@@ -292,6 +292,11 @@ stream_load_reference(struct stream *s, struct store *store, uint32_t logged, st
 		               s->learner.logged, logged);
 	if (err || s->learning)
 		return err;
+	if (s->kind == STREAM_JOINT) { /* made of those of the features, which were loaded before */
+		if (s->vector && s->model->joint->running)
+			joint_take_reference(s);
+		return 0;
+	}
 	s->references = s->fitted ? s->learner.logged : s->learner.held;
 	s->reference = must_calloc(s->references, sizeof *s->reference);
 	if (!s->fitted)

@@ -42,7 +42,7 @@ static int
 test_options(struct test *t, const struct detector *det, const struct parameter *parameter, size_t parameters,
              void *own, uint64_t *hash, struct diag *d)
 {
-	bool configured = !strcmp(det->name, t->config->method.name);
+	bool configured = t->config->options && !strcmp(det->name, t->config->method.name);
 	char text[400];
 	int err = 0;
 
@@ -143,6 +143,13 @@ stream_make_tests(struct stream *s)
 	const struct tests_config *list = config_stream_tests(s->model->config, s->name, stream_type_text(s->type));
 
 	s->test = must_calloc(LIMIT_TESTS, sizeof *s->test);
+	if (s->kind == STREAM_JOINT) {
+		const struct test_config *c = joint_test(!strcmp(s->field, "mean"));
+
+		s->test[0] = (struct test){ .stream = s, .config = c, .method = c->method.name, .role = c->role };
+		s->tests = s->pagers = 1;
+		return;
+	}
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; list && i < list->tests; i++) {
 			const struct test_config *c = &list->test[i];
@@ -261,6 +268,26 @@ known_null(const struct test *t)
 	return detector_find(t->config->method.name)->flags & DETECTOR_PHASES;
 }
 
+/* The joint's: the vector reference, or none. */
+static void
+start_joint(struct test *t, const struct made_reference *r, uint64_t hash)
+{
+	struct stream *s = t->stream;
+	struct parameter p[] = { { "projections", s->model->config->joint_projections }, { "mahalanobis", 1 } };
+	struct runner_options o = options(t);
+	struct made_reference vectors;
+
+	if (t->config == joint_test(true)) {
+		o.thin = 1;
+		test_create(t, t->method, NULL, 0, &o, NULL, 0);
+	} else if (r && s->model->joint->thin && joint_reference(s, &vectors)) {
+		o.thin = joint_step(s, &vectors);
+		test_create(t, t->method, p, 2, &o, &vectors, hash);
+		joint_learn_wander(s, &vectors);
+		made_free(&vectors);
+	}
+}
+
 /* r: the complete reference, or NULL while there is none. */
 static void
 start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
@@ -270,6 +297,11 @@ start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64
 
 	if (t->runner)
 		return;
+	if (s->kind == STREAM_JOINT) {
+		t->tolerant = t->config == joint_test(true); /* the mean is one of tests that are */
+		start_joint(t, r, hash);
+		return;
+	}
 	t->tolerant = known_null(t) || t->config->method.budget != METHOD_SHOWS;
 	if (t->role == TEST_UNBUDGETED) {
 		if (r)
