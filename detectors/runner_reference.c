@@ -1,6 +1,7 @@
 /* runner_reference.c -- from a reference to a running detector: which step (contract 11, 11a),
  * which promise, the thinned reference, the instance. */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@ enum {
 	CELL_VALUES_MIN = 100, /* contract 11: indicators of rarer cells are not looked at */
 	SHORT_DAYS = 6,        /* contract 4b: cycle + this many days ... */
 	SHORT_VALUES = 200,    /* ... and values */
+	STEP_MAX = 1000000,    /* as the option thin */
 };
 
 /* The largest step of several series; dependent when one of them is. */
@@ -53,7 +55,7 @@ steps_of_codes(struct steps *s, const struct reference *ref, double *scratch)
 }
 
 static uint32_t
-auto_step(const struct runner *r, const struct reference *ref, bool *dependent)
+step_in(const struct runner *r, const struct reference *ref, bool *dependent)
 {
 	const struct detector *det = r->detector;
 	uint32_t width = ref->width > 1 ? ref->width : 1;
@@ -87,6 +89,28 @@ auto_step(const struct runner *r, const struct reference *ref, bool *dependent)
 	free(scratch);
 	*dependent = s.dependent;
 	return s.dependent ? 1 : s.largest;
+}
+
+/* The step of the stream's records, and that of the reference's values. Values q apart that are independent
+ * say nothing of records in between: those are judged by the row, or, where it has no step (or there is
+ * none), all but every q-th left out. Values that hang together over q records do so over more than the row
+ * can show. */
+static uint32_t
+auto_step(const struct runner *r, const struct reference *ref, uint32_t *of_reference, bool *dependent)
+{
+	bool row_dependent = true;
+	uint32_t row = 1;
+	double spaced;
+
+	*of_reference = step_in(r, ref, dependent);
+	if (*dependent || !(ref->spacing > 1.0))
+		return *of_reference;
+	spaced = fmin(ceil(ref->spacing * *of_reference), STEP_MAX);
+	if (ref->row)
+		row = step_in(r, ref->row, &row_dependent);
+	if (row_dependent)
+		return (uint32_t)spaced;
+	return *of_reference > 1 && spaced > row ? (uint32_t)spaced : row;
 }
 
 /* Every step-th row of a reference, with days numbered anew. */
@@ -178,16 +202,18 @@ runner_start(struct runner *r, const struct reference *ref, struct diag *d)
 	const struct reference *use = ref;
 	struct thinned thinned = { 0 };
 	bool dependent = false, keyed = det->flags & DETECTOR_KEYED;
+	uint32_t of_reference;
 	int err = 0;
 
 	r->phases = r->options.phases == OPTION_AUTO ? 1 : r->options.phases;
 	r->thin = r->options.thin == OPTION_AUTO ? 1 : r->options.thin;
+	of_reference = r->thin;
 	if (r->options.phases == OPTION_AUTO && ref)
-		r->phases = auto_step(r, ref, &dependent);
+		r->phases = auto_step(r, ref, &of_reference, &dependent);
 	if (r->options.thin == OPTION_AUTO && ref)
-		r->thin = auto_step(r, ref, &dependent);
-	if (r->thin > 1 && ref) {
-		if (!thinned_make(&thinned, ref, r->thin)) {
+		r->thin = auto_step(r, ref, &of_reference, &dependent);
+	if (r->options.thin != 1 && of_reference > 1 && ref) {
+		if (!thinned_make(&thinned, ref, of_reference)) {
 			err = diag_set(d, ERR_IO, "%s: out of memory", det->name);
 			goto out;
 		}

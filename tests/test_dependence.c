@@ -2,10 +2,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "config/diag.h"
 #include "detectors/kit/dependence.h"
 #include "detectors/kit/reference.h"
 #include "detectors/kit/rng.h"
 #include "detectors/kit/special.h"
+#include "detectors/runner.h"
 #include "tests/tests.h"
 
 enum { VALUES = 8000, DAYS = 14 };
@@ -88,6 +90,68 @@ what_a_whole_day_has_in_common_is_forgiven(void **state)
 	free(s);
 }
 
+/* The step that a tolerant test of a reference finds. */
+static uint32_t
+step_of(const struct reference *ref, enum promise *promise)
+{
+	const struct detector *det = detector_find("tolerant");
+	struct runner_options o = { 0 };
+	struct runner_status status;
+	struct runner *runner;
+	struct diag d = { "" };
+	void *own = calloc(1, det->options_size + 1);
+
+	assert_non_null(own);
+	option_defaults(det->options, own);
+	option_defaults(runner_option_table, &o);
+	o.thin = OPTION_AUTO;
+	o.ranks_within = true;
+	if (runner_create(&runner, det, own, &o, ref, 1, 1, &d))
+		fail_msg("%s", d.text);
+	runner_status(runner, &status);
+	*promise = status.promise;
+	runner_destroy(runner);
+	free(own);
+	return status.step;
+}
+
+/* Every tenth value of an AR(1) looks almost independent; the records in between are not. */
+static void
+records_between_those_of_a_reference_count(void **state)
+{
+	struct series *s = malloc(sizeof *s), *thin = malloc(sizeof *thin);
+	struct reference ref, row;
+	enum promise promise;
+
+	(void)state;
+	assert_non_null(s);
+	assert_non_null(thin);
+	for (int dependent = 0; dependent < 2; dependent++) {
+		row = make(s, dependent ? .7 : 0, 0, 0);
+		row.n = 1000;
+		row.day = NULL;
+		row.days = 1;
+		for (uint32_t i = 0; i < VALUES / 10; i++) {
+			thin->value[i] = s->value[10 * i];
+			thin->day[i] = s->day[10 * i];
+		}
+		ref = (struct reference){ .n = VALUES / 10, .value = thin->value, .day = thin->day, .days = DAYS,
+			.keys = 1 };
+		assert_in_range(step_of(&ref, &promise), 1, 2); /* as if they stood in a row */
+		ref.spacing = 10;
+		assert_in_range(step_of(&ref, &promise), 10, 20); /* nothing is known of what is between */
+		assert_int_equal(promise, PROMISE_CERTIFIED);
+		ref.row = &row;
+		if (dependent)
+			assert_in_range(step_of(&ref, &promise), 6, 20);
+		else
+			assert_int_equal(step_of(&ref, &promise), 1);
+		assert_int_equal(promise, PROMISE_CERTIFIED);
+	}
+	free(s);
+	free(thin);
+}
+
 extern const struct CMUnitTest dependence_tests[];
 const struct CMUnitTest dependence_tests[] = {
 	TEST("dependence/equal_values_do_not_hang_together_by_their_day",
@@ -95,5 +159,7 @@ const struct CMUnitTest dependence_tests[] = {
 	TEST("dependence/what_hangs_together_within_a_day_is_found", what_hangs_together_within_a_day_is_found),
 	TEST("dependence/what_a_whole_day_has_in_common_is_forgiven",
 	     what_a_whole_day_has_in_common_is_forgiven),
+	TEST("dependence/records_between_those_of_a_reference_count",
+	     records_between_those_of_a_reference_count),
 	TESTS_END,
 };

@@ -21,7 +21,11 @@ struct reference {
 	uint32_t categories;      /* number of codes */
 	const char *const *text;  /* [categories] bytes of a category, not NUL-terminated ... */
 	const uint32_t *text_len; /* [categories] ... and their lengths */
-	/* p-values of section 11: what the dependence rule found, decided before (see runner.h) */
+	/* How the values stand in the stream: 0 or 1, in a row; q > 1, they are a random one in q records. Then
+	 * neighbours are q records apart, and how records hang together is seen in `row` (NULL: unknown): other
+	 * values of the stream, in a row. Read only by `thin: auto` and `phases: auto`. */
+	double spacing;
+	const struct reference *row;
 };
 
 #endif

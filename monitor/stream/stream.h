@@ -90,6 +90,7 @@ struct stream {
 	uint32_t log_saved;           /* entries of the learner's log that are in the database */
 	struct learned *reference;    /* kept after it is complete: what rebuilds the tests at a restart */
 	uint32_t references;
+	uint32_t row_values;          /* of a warm-up, that showed how records hang together; 0: none were there */
 	int64_t learn_from_ms;        /* watermark at which learning began */
 	struct cells *cells;          /* NULL before there are any */
 	bool cells_provisional;       /* from the first LIMIT_WARMUP values: no PSI */

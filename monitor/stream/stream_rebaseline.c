@@ -45,7 +45,7 @@ stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, stru
 	stream_stop_tests(s);
 	free(s->reference);
 	s->reference = NULL;
-	s->references = 0;
+	s->references = s->row_values = 0;
 	s->learn_records = records;
 	stream_set_learner(s, records ? records : s->model->config->reference_records);
 	s->log_saved = 0;

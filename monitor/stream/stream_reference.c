@@ -34,6 +34,22 @@ day_index(int32_t *seen, uint32_t *days, int32_t day)
 	return (*days)++;
 }
 
+/* Kept are the values with the smallest of uniform hashes, so the largest of n kept ones is near
+ * 2^64 n / offered. Below this, hardly any was left out (or none: rows of a file have no hash). */
+#define SPACING_MIN 1.05
+
+static double
+spacing(const struct learned *v, uint32_t n)
+{
+	uint64_t most = 0;
+	double q;
+
+	for (uint32_t i = 0; i < n; i++)
+		most = v[i].order > most ? v[i].order : most;
+	q = most ? 0x1p64 / (double)most * n / (n + 1.0) : 1;
+	return q < SPACING_MIN ? 1 : q;
+}
+
 void
 make_reference(struct made_reference *r, const struct stream *s, const struct learned *v, uint32_t n)
 {
@@ -61,6 +77,7 @@ make_reference(struct made_reference *r, const struct stream *s, const struct le
 		.day = r->day,
 		.days = days ? days : 1,
 		.keys = 1,
+		.spacing = spacing(v, n),
 	};
 	if (days < WANDER_DAYS) { /* such a stream is `void: short` */
 		r->ref.day = NULL;

@@ -38,6 +38,7 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_u32(out, s->learner.capacity);
 	codec_put_u32(out, s->learner.logged);
 	codec_put_u32(out, s->references);
+	codec_put_u32(out, s->row_values);
 	codec_put_i64(out, s->first_ms);
 	codec_put_i64(out, s->learn_from_ms);
 	codec_put_f64(out, s->known_p0);
@@ -120,6 +121,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	capacity = codec_get_u32(in);
 	logged = codec_get_u32(in);
 	references = codec_get_u32(in);
+	s->row_values = codec_get_u32(in);
 	s->first_ms = codec_get_i64(in);
 	s->learn_from_ms = codec_get_i64(in);
 	s->known_p0 = codec_get_f64(in);

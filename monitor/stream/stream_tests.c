@@ -212,14 +212,11 @@ start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 }
 
 static void
-start_learnt(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
+start_learnt(struct test *t, const struct made_reference *r, uint64_t hash)
 {
-	const struct stream *s = t->stream;
-	struct parameter p[] = { { "min_effect", s->model->config->min_effect } };
+	struct parameter p[] = { { "min_effect", t->stream->model->config->min_effect } };
 	struct runner_options o = options(t);
 
-	if (s->categories)
-		o.thin = step;
 	test_create(t, t->method, p, 1, &o, r, hash);
 }
 
@@ -311,22 +308,39 @@ start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64
 	} else if (t->role == TEST_EVIDENCE && grows) {
 		start_evidence(t, s->fitted ? r : NULL, s->fitted ? step : OPTION_AUTO, s->fitted ? hash : 0);
 	} else if (r) {
-		start_learnt(t, r, step, hash);
+		start_learnt(t, r, hash);
 	}
 }
 
-/* Cells, baseline and tests of what is known by now. */
-int
-stream_start_tests(struct stream *s, struct diag *d)
+/* Values in a row, for a reference whose values are far apart: those that the evidence has warmed up on. How
+ * many there were when the tests began is state: a restart must find the same step. */
+static bool
+make_row(struct made_reference *row, struct stream *s, bool begins)
 {
-	struct made_reference r = { 0 };
+	const struct test *with = NULL;
+
+	for (uint32_t i = 0; i < s->tests && !with; i++)
+		with = s->test[i].role == TEST_EVIDENCE && s->test[i].warmups ? &s->test[i] : NULL;
+	if (begins)
+		s->row_values = with ? with->warmups : 0;
+	if (!with || with->warmups < s->row_values || s->row_values == 0)
+		return false;
+	make_reference(row, s, with->warmup, s->row_values);
+	return true;
+}
+
+/* Cells, baseline and tests of what is known by now. */
+static int
+start_tests(struct stream *s, bool begins)
+{
+	struct made_reference r = { 0 }, row = { 0 };
 	bool dependent = false, complete = !s->learning && s->references >= LIMIT_REFERENCE_MIN;
 	uint32_t step = 1;
 	uint64_t hash = 0;
 
-	(void)d;
 	if (s->references) {
 		make_reference(&r, s, s->reference, s->references);
+		r.ref.row = make_row(&row, s, begins) ? &row.ref : NULL;
 		hash = reference_hash(s->reference, s->references);
 		if (s->type != STREAM_BINARY) {
 			if (!s->cells)
@@ -356,7 +370,15 @@ stream_start_tests(struct stream *s, struct diag *d)
 	stream_meter(s);
 	stream_suspend(s, s->episode.open || s->episode.expected);
 	made_free(&r);
+	made_free(&row);
 	return 0;
+}
+
+int
+stream_start_tests(struct stream *s, struct diag *d)
+{
+	(void)d;
+	return start_tests(s, false);
 }
 
 void
@@ -376,7 +398,7 @@ stream_learned(struct stream *s)
 	}
 	memset(s->summary.count, 0, sizeof s->summary.count); /* other cells from here on */
 	memset(s->summary.recent, 0, sizeof s->summary.recent);
-	stream_start_tests(s, NULL);
+	start_tests(s, true);
 }
 
 void

@@ -8,6 +8,8 @@
 #include "config/diag.h"
 #include "tests/bench/records.h"
 
+enum { ROW_VALUES = 1000 };
+
 void *
 trial_must(void *p)
 {
@@ -50,9 +52,13 @@ trial_reference_make(struct trial_reference *m, struct bench_stream *s, uint32_t
 
 	*m = (struct trial_reference){ .value = trial_must(calloc((size_t)n * w, sizeof *m->value)),
 		.code = trial_must(calloc(n, sizeof *m->code)), .day = trial_must(calloc(n, sizeof *m->day)),
-		.key = trial_must(calloc(n, sizeof *m->key)) };
+		.key = trial_must(calloc(n, sizeof *m->key)),
+		.row_value = trial_must(calloc(ROW_VALUES, sizeof *m->row_value)) };
+	m->row = (struct reference){ .value = m->row_value, .days = 1, .keys = 1 };
 	while (at < n) {
 		bench_stream_next(s, &r);
+		if (m->row.n < ROW_VALUES)
+			m->row_value[m->row.n++] = r.value[0];
 		if (kind->sampled > 1 && !bench_stream_pick(s, kind->sampled))
 			continue;
 		memcpy(m->value + (size_t)at * w, r.value, w * sizeof *m->value);
@@ -67,6 +73,10 @@ trial_reference_make(struct trial_reference *m, struct bench_stream *s, uint32_t
 		.day = days ? m->day : NULL, .days = days ? seen : 1, .key = keyed ? m->key : NULL,
 		.keys = keyed ? STREAM_KEYS : 1, .width = w, .categories = codes ? STREAM_CATEGORIES : 0 };
 	m->ref.text = texts(&m->ref.text_len);
+	if (kind->sampled > 1) {
+		m->ref.spacing = kind->sampled;
+		m->ref.row = &m->row;
+	}
 }
 
 void
@@ -76,6 +86,7 @@ trial_reference_free(struct trial_reference *m)
 	free(m->code);
 	free(m->day);
 	free(m->key);
+	free(m->row_value);
 }
 
 /* "a=1,b=2" into the detector's options. */

@@ -27,6 +27,9 @@ struct trial_reference {
 	struct reference ref;
 	double *value;
 	uint32_t *code, *day, *key;
+	/* of a sampled kind: the stream's first values, as the daemon has them from the warm-up of its evidence */
+	struct reference row;
+	double *row_value;
 };
 /* The next n records of the stream, which is monitored from then on. */
 void trial_reference_make(struct trial_reference *m, struct bench_stream *s, uint32_t n, bool keyed, bool days);
