@@ -98,9 +98,11 @@ calibration(const struct label_row *row, struct label_figures *out)
 static void
 numbers(const struct label_row *row, struct label_figures *out)
 {
-	double n = (double)row->errors_n;
-	double spread = row->label_sq_sum - row->label_sum * row->label_sum / n;
+	double spread;
 
+	if (!row->errors_n)
+		return;
+	spread = row->label_sq_sum - row->label_sum * row->label_sum / (double)row->errors_n;
 	out->bias = share(row->error_sum, row->errors_n);
 	out->mae = share(row->abs_error_sum, row->errors_n);
 	out->rmse = sqrt(share(row->sq_error_sum, row->errors_n));
