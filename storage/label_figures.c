@@ -6,6 +6,7 @@
 
 #include "detectors/metric/metric_binomial.h"
 #include "detectors/metric/metric_bins.h"
+#include "detectors/shift/cs_bernoulli.h"
 
 #define ALPHA 0.05
 
@@ -122,6 +123,9 @@ label_figures(const struct label_row *row, struct label_figures *out)
 	out->mean_delay_s = share(row->delay_sum, row->labelled);
 	out->coverage = share((double)row->covered, row->intervals);
 	limits(row->covered, row->intervals, &out->coverage_low, &out->coverage_high);
+	if (row->intervals && row->covered <= row->intervals)
+		cs_bernoulli_limits((double)row->covered, (double)row->intervals, ALPHA, &out->coverage_anytime_low,
+		                    &out->coverage_anytime_high);
 	coverage_bounds(row, out);
 	out->below_share = share((double)row->below, row->intervals);
 	out->above_share = share((double)row->above, row->intervals);

@@ -17,23 +17,24 @@ enum {
 /* Counts: predictions; of these labelled, and within an hour, a day, a week of the prediction; intervals
  * and sets with a label, those that hold it, labels below and above, empty sets; numeric labels; classes
  * compared, and right; labels of predictions with probabilities. */
-#define LABEL_COUNTS(X)                                                                                 \
-	X(predictions) X(labelled) X(within_hour) X(within_day) X(within_week) X(intervals) X(covered)  \
+#define LABEL_COUNTS(X)                                                                             \
+	X(predictions) X(labelled) X(within_hour) X(within_day) X(within_week) X(intervals) X(covered) \
 	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n)
 /* Sums: delay in seconds; width (size of sets) and Winkler score over `intervals`; label - prediction,
  * its size and square, label and square over `errors_n`; highest probability (confidence), its square,
  * confidence of right classes, Brier score, negative log likelihood over `probs_n`. */
-#define LABEL_SUMS(X)                                                                                   \
+#define LABEL_SUMS(X)                                                                               \
 	X(delay_sum) X(width_sum) X(winkler_sum) X(error_sum) X(abs_error_sum) X(sq_error_sum) X(label_sum) \
 	X(label_sq_sum) X(confidence_sum) X(confidence_sq_sum) X(right_confidence_sum) X(brier_sum) X(nll_sum)
 /* JSON arrays: by bin of confidence; by class (true positives, false positives, false negatives). */
 #define LABEL_ARRAYS(X) X(ece_n) X(ece_correct) X(ece_confidence) X(class_tp) X(class_fp) X(class_fn)
 /* What people read; sentences in documentation.c. */
-#define LABEL_FIGURES(X)                                                                                \
-	X(labelled_share) X(mean_delay_s) X(coverage) X(coverage_low) X(coverage_high) X(coverage_worst) \
+#define LABEL_FIGURES(X)                                                                            \
+	X(labelled_share) X(mean_delay_s) X(coverage) X(coverage_low) X(coverage_high)              \
+	X(coverage_anytime_low) X(coverage_anytime_high) X(coverage_worst)                          \
 	X(coverage_best) X(below_share) X(above_share) X(mean_width) X(winkler) X(bias) X(mae) X(rmse) X(r2) \
-	X(error_rate) X(accuracy) X(accuracy_low) X(accuracy_high) X(precision) X(recall) X(f1)         \
-	X(precision_macro) X(recall_macro) X(f1_macro) X(mean_confidence) X(brier) X(nll) X(ece15)      \
+	X(error_rate) X(accuracy) X(accuracy_low) X(accuracy_high) X(precision) X(recall) X(f1)     \
+	X(precision_macro) X(recall_macro) X(f1_macro) X(mean_confidence) X(brier) X(nll) X(ece15)  \
 	X(ece_debiased) X(mce) X(reliability) X(resolution) X(uncertainty)
 
 struct label_row { /* one model, version, segment and window; sums are absolute */

@@ -90,6 +90,8 @@ static const char tables_history[] =
 	" WHERE final = 1 AND width_ms > 0 AND width_ms < 3600000;"
 	"CREATE INDEX label_hour ON label_statistics(window_ms)"
 	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;"
+	"CREATE TABLE label_links(model_id INTEGER PRIMARY KEY, taken TEXT NOT NULL, labels INTEGER NOT NULL,"
+	" correlation REAL, p_value REAL" STRICT_ROWS
 	"CREATE TABLE label_recent(stream_id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL,"
 	" predictions INTEGER NOT NULL, labelled INTEGER NOT NULL, intervals INTEGER NOT NULL"
 	LABEL_FIGURES(REAL_COLUMN) STRICT_ROWS;

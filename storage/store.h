@@ -178,6 +178,14 @@ int store_put_label_row(struct store *s, const struct label_row *row);
 /* ERR_MISSING when there is no such row. */
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
                         struct label_row *out);
+/* Does the delay of a model's labels tell their outcome? `taken`: how they reach the tests. */
+struct label_link {
+	uint32_t model_id;
+	const char *taken;
+	uint32_t labels;
+	double correlation, p_value;
+};
+int store_put_label_link(struct store *s, const struct label_link *link);
 /* Marks rows final whose window ends before `until_ms` (watermark - wait). */
 int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms);
 /* Rolls statistics up (window -> hour -> day) and drops what is older than kept; at most `rows_max` rows

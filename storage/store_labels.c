@@ -186,6 +186,16 @@ int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms
 	                 " AND window_ms < ?2 AND window_ms + width_ms <= ?2", value, COUNT(value));
 }
 
+int store_put_label_link(struct store *s, const struct label_link *link)
+{
+	const struct value value[] = { value_int(link->model_id), value_text(link->taken), value_int(link->labels),
+		                       value_real(link->correlation), value_real(link->p_value) };
+
+	return store_run(s, SLOT_LINK_PUT,
+	                 "INSERT OR REPLACE INTO label_links(model_id, taken, labels, correlation, p_value)"
+	                 " VALUES(?, ?, ?, ?, ?)", value, COUNT(value));
+}
+
 /* -- the present --------------------------------------------------------------------------------- */
 
 /* The sum of the most recent days that hold RECENT_LABELS labels together; false: there is no label. */

@@ -49,7 +49,8 @@ struct view {
 	" FROM label_statistics l JOIN streams s ON s.stream_id = l.stream_id"                     \
 	" JOIN models m ON m.model_id = s.model_id"
 #define COVERAGE_FIGURES                                                                           \
-	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high, l.coverage_worst,"         \
+	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high,"                           \
+	" l.coverage_anytime_low, l.coverage_anytime_high, l.coverage_worst,"         \
 	" l.coverage_best, l.below_share AS below,"                                                \
 	" l.above_share AS above, l.mean_width AS width, l.winkler, l.empty_sets, l.predictions, l.labelled," \
 	" l.labelled_share, l.final"
@@ -101,12 +102,22 @@ struct view {
 	t ".mean_width AS width, " t ".winkler, " t ".mean_confidence, " t ".brier, " t ".nll, "   \
 	t ".ece15, " t ".ece_debiased, " t ".mce, " t ".reliability, " t ".resolution, "           \
 	t ".uncertainty, " t ".predictions, " t ".labelled_share"
+/* Of the coverage stream beside a row of label_statistics or label_recent (s is its labels stream). */
+#define ASSUMPTION                                                                                 \
+	"(SELECT CASE WHEN EXISTS(SELECT 1 FROM alerts a WHERE a.stream_id = c.stream_id"          \
+	" AND a.state <> 'resolved') THEN 'drifting' WHEN d.promise LIKE 'void: dependent'"        \
+	" OR d.step > 1 THEN 'dependent' WHEN d.promise = 'certified' THEN 'exchangeable'"         \
+	" ELSE 'not known yet' END FROM streams c JOIN detectors d ON d.stream_id = c.stream_id"   \
+	" AND d.role = 'paging' WHERE c.model_id = s.model_id AND c.version = s.version"           \
+	" AND c.segment = s.segment AND c.kind = 'coverage' AND c.field = ''"                      \
+	" ORDER BY d.detector_id LIMIT 1) AS assumption, "
 #define RECENT                                                                                     \
 	" JOIN label_recent r ON r.stream_id = l.stream_id"                                        \
 	" WHERE l.width_ms >= 86400000 AND l.window_ms >= r.from_ms"
 #define COVERAGE_RECENT                                                                            \
 	"SELECT " NAMES ISO("r.from_ms") " AS since, sum(l.intervals) AS n, " COVERAGE_SUMS        \
-	"r.coverage_low, r.coverage_high, r.coverage_worst, r.coverage_best, " INTERVAL_SUMS ", " JOIN_SUMS
+	"r.coverage_low, r.coverage_high, r.coverage_anytime_low, r.coverage_anytime_high,"        \
+	" r.coverage_worst, r.coverage_best, " ASSUMPTION INTERVAL_SUMS ", " JOIN_SUMS
 
 #define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
 	" FROM statistics"
@@ -170,6 +181,16 @@ static const struct view views[] = {
 	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES PERFORMANCE("l") ", l.final" FROM_LABELS
 	  " WHERE l.width_ms >= 86400000 ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
 	{ "performance_total", PERFORMANCE_TOTAL },
+	{ "efficiency",
+	  "SELECT " ISO("t.window_ms") " AS window, t.width_ms / 1000.0 AS width_s, " NAMES "s.field AS measure,"
+	  " t.n, t.mean, t.q50 AS median, t.q75, t.q95, t.min, t.max, t.sigma_shift FROM statistics t"
+	  " JOIN streams s ON s.stream_id = t.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " WHERE s.kind = 'prediction' AND s.field IN ('width', 'set_size')"
+	  " ORDER BY t.window_ms DESC, m.name, s.version, s.segment, s.field" },
+	{ "label_order",
+	  "SELECT m.name AS model, k.taken, k.labels, k.correlation, k.p_value,"
+	  " k.p_value <= 0.01 AS informative FROM label_links k JOIN models m ON m.model_id = k.model_id"
+	  " ORDER BY m.name" },
 	{ "labels_waiting",
 	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES "l.predictions, l.labelled,"
 	  " l.predictions - l.labelled AS waiting, l.labelled_share" FROM_LABELS

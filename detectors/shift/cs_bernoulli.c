@@ -13,6 +13,7 @@
 #include "detectors/kit/plain.h"
 #include "detectors/kit/special.h"
 #include "detectors/registry.h"
+#include "detectors/shift/cs_bernoulli.h"
 
 enum { STEPS = 200 };
 static const char name[] = "cs-bernoulli";
@@ -71,20 +72,39 @@ bound(const struct cs_bernoulli *self, double evidence, double outside)
 	return middle;
 }
 
+/* The interval after self->ones of self->n. */
+static void
+interval(const struct cs_bernoulli *self, double *lower, double *upper)
+{
+	double evidence = special_ln_beta(self->o.a + self->ones, self->o.b + self->n - self->ones)
+	                  - self->ln_prior;
+
+	*lower = self->ones > 0.0 ? bound(self, evidence, 0.0) : 0.0;
+	*upper = self->ones < self->n ? bound(self, evidence, 1.0) : 1.0;
+}
+
+void
+cs_bernoulli_limits(double ones, double n, double alpha, double *lower, double *upper)
+{
+	const struct cs_bernoulli_options o = { .a = 0.5, .b = 0.5, .alpha = alpha };
+	struct cs_bernoulli self;
+
+	begin(&self, &o, NULL);
+	self.n = n;
+	self.ones = ones;
+	interval(&self, lower, upper);
+}
+
 static void
 step(void *instance, double x, double g, double threshold, struct reading *out)
 {
 	struct cs_bernoulli *self = instance;
-	double evidence;
 
 	(void)g;
 	(void)threshold;
 	self->n += 1.0;
 	self->ones += x;
-	evidence = special_ln_beta(self->o.a + self->ones, self->o.b + self->n - self->ones)
-	           - self->ln_prior;
-	out->statistic = self->ones > 0.0 ? bound(self, evidence, 0.0) : 0.0;
-	out->upper = self->ones < self->n ? bound(self, evidence, 1.0) : 1.0;
+	interval(self, &out->statistic, &out->upper);
 	out->alarm = self->o.target < out->statistic || self->o.target > out->upper;
 }
 

@@ -83,7 +83,7 @@ name_place(const struct explain_column *c, uint32_t column, struct finding *f)
 	f->stream_id = s->id;
 	f->above = f->to = (double)NAN;
 	if (column < EXPLAIN_OUTPUTS)
-		snprintf(f->field, sizeof f->field, "%s", output[column]);
+		snprintf(f->field, sizeof f->field, "%s", strcmp(s->field, "set_size") ? output[column] : "set size");
 	else
 		snprintf(f->field, sizeof f->field, "%.*s", (int)(s->field_length < 64 ? s->field_length : 64),
 		         s->field);

@@ -24,7 +24,7 @@ struct labels;
 struct stream;
 
 enum {
-	EXPLAIN_OUTPUTS = 4,         /* value, width, score, class */
+	EXPLAIN_OUTPUTS = 4,         /* value, width or size of the set, score, class */
 	EXPLAIN_CLASS = 3,
 	EXPLAIN_MISSING = CELLS_MAX, /* the byte of a missing value */
 	EXPLAIN_UNKNOWN = 255,       /* ... and of one that was seen before there were cells: not counted */

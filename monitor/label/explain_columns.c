@@ -145,7 +145,8 @@ explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end
 	c->output = must_grow(c->output, &c->version_capacity, m->versions, sizeof *c->output);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		const struct version *v = m->version[i];
-		struct stream *const output[EXPLAIN_OUTPUTS] = { v->value, v->width, v->score, v->klass };
+		struct stream *const output[EXPLAIN_OUTPUTS] = { v->value, v->width ? v->width : v->set_size,
+			                                          v->score, v->klass };
 
 		for (uint32_t k = 0; k < EXPLAIN_OUTPUTS; k++)
 			if (publish(c, &c->output[i][k], output[k], journal_end))

@@ -97,6 +97,7 @@ struct label_window *label_window(struct labels *l, uint64_t serial); /* NULL: i
 /* A label was taken for row `number` of the window. */
 void labels_arrived(struct labels *l, struct label_window *w, uint64_t number);
 void labels_mature(struct labels *l, int64_t watermark_ms);
+int labels_put_link(const struct labels *l, struct store *store);
 void labels_forget(struct labels *l); /* windows whose rows have left the journal */
 
 #define NOTHING ((double)NAN)

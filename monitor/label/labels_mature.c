@@ -179,7 +179,7 @@ by_delay(const void *a, const void *b)
 
 /* Spearman's rank correlation with mid-ranks; two-sided p by its normal limit rho sqrt(n - 1). */
 static double
-link_p_value(const struct labels *l)
+link_p_value(const struct labels *l, double *correlation)
 {
 	struct ranked r[RECENT_LABELS];
 	uint32_t n = l->recents, ones = 0;
@@ -203,10 +203,12 @@ link_p_value(const struct labels *l)
 	}
 	/* variance of the delays' ranks (times n) and of a 0/1 variable */
 	variance = ((double)n * n * n - n - ties) / 12;
+	*correlation = (double)NAN;
 	if (!ones || ones == n || variance <= 0)
 		return 1;
 	rho = (rank_of_ones - ones * (n + 1) / 2.0) /
 	      sqrt(variance * ones * (1 - (double)ones / n));
+	*correlation = rho;
 	return 2 * special_normal_cdf(-fabs(rho) * sqrt(n - 1.0));
 }
 
@@ -226,20 +228,34 @@ recent_span(const struct labels *l)
 static void
 choose_order(struct labels *l)
 {
+	double rho;
+
 	if (l->recents < RECENT_LABELS || l->since_tested < TEST_EVERY)
 		return;
 	l->since_tested = 0;
 	if (!l->arrival_order) {
-		if (link_p_value(l) <= 0.01)
+		if (link_p_value(l, &rho) <= 0.01)
 			return;
 		l->arrival_order = true;
 		l->volume_ms = recent_span(l);
 		for (size_t i = 0; i < l->windows; i++) /* what has arrived and waits */
 			if (!l->window[i].taken && l->window[i].predictions)
 				hand_on_window(l, &l->window[i], window_end(l, &l->window[i]));
-	} else if (link_p_value(l) <= 0.01 || recent_span(l) * 2 < l->volume_ms) {
+	} else if (link_p_value(l, &rho) <= 0.01 || recent_span(l) * 2 < l->volume_ms) {
 		l->arrival_order = false;
 	}
+}
+
+int
+labels_put_link(const struct labels *l, struct store *store)
+{
+	struct label_link link = { .model_id = l->model->id, .labels = l->recents,
+		                   .taken = l->arrival_order ? "as they arrive" : "window by window" };
+
+	if (l->recents < RECENT_LABELS) /* not tested below that */
+		return 0;
+	link.p_value = link_p_value(l, &link.correlation);
+	return store_put_label_link(store, &link);
 }
 
 /* -- windows ------------------------------------------------------------------------------------------ */

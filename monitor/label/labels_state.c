@@ -108,6 +108,8 @@ labels_put(struct labels *l, struct store *store)
 		err = store_finish_label_rows(store, l->model->id, l->model->common->watermark_ms -
 		                                                           l->model->config->labels_wait_ms);
 	if (!err)
+		err = labels_put_link(l, store);
+	if (!err)
 		err = explain_columns_put(&l->explained, l->model, store);
 	journal_set_model(l->journal, l->model->id);
 	if (!err)

@@ -11,7 +11,7 @@
 enum stream_kind {
 	STREAM_FEATURE,    /* feature:NAME */
 	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
-	STREAM_PREDICTION, /* prediction:value|width|score|class */
+	STREAM_PREDICTION, /* prediction:value|width|set_size|score|class */
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */

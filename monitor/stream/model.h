@@ -87,7 +87,7 @@ struct version {
 	uint16_t number;           /* index in the model: the journal's group */
 	struct rows *rows;         /* predictions */
 	struct rows *outcomes;     /* labels */
-	struct stream *value, *width, *score, *klass; /* NULL before they are seen */
+	struct stream *value, *width, *set_size, *score, *klass; /* NULL before they are seen */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
 	double n_cal;              /* conformal.n_cal last seen; NaN */

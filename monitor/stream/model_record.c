@@ -151,6 +151,7 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 
 	output_number(m, v, &v->value, "value", true, value);
 	output_number(m, v, &v->width, "width", false, width);
+	output_number(m, v, &v->set_size, "set_size", false, r->has_set ? r->sets : (double)NAN);
 	output_number(m, v, &v->score, "score", true, score);
 	if (!v->klass && r->klass.tag == CELL_TEXT) {
 		struct stream *gap;
@@ -170,6 +171,8 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->value->value[at] = value;
 	if (v->width)
 		v->width->value[at] = width;
+	if (v->set_size)
+		v->set_size->value[at] = r->has_set ? r->sets : (double)NAN;
 	if (v->score)
 		v->score->value[at] = score;
 	if (v->klass)

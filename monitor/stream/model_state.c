@@ -282,6 +282,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->value;
 	else if (!strcmp(s->field, "width"))
 		output = &v->width;
+	else if (!strcmp(s->field, "set_size"))
+		output = &v->set_size;
 	else if (!strcmp(s->field, "score"))
 		output = &v->score;
 	else if (!strcmp(s->field, "class"))

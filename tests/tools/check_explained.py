@@ -16,7 +16,7 @@ import sys
 import tempfile
 from datetime import datetime
 
-OUTPUTS = {'predicted value', 'width', 'score', 'predicted class'}
+OUTPUTS = {'predicted value', 'width', 'set size', 'score', 'predicted class'}
 passed = failed = 0
 
 
