@@ -103,6 +103,7 @@ test-vectors: $B/driftd  ## every golden vector through the filters of the comma
 	python3 tests/tools/run_vectors.py $B/driftd --vectors tests/vectors
 test-truth: $B/driftd  ## replays of tests/data against the figures in its truth.json
 	python3 tests/tools/check_truth.py $B/driftd tests/data
+	python3 tests/tools/check_uncertainty.py $B/driftd tests/data/producers
 .PHONY: test-ood
 test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
 	python3 tests/tools/check_ood.py $B/driftd tests/data
@@ -144,8 +145,9 @@ test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility
 bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay
 	@mkdir -p $B/bench && $B/bench_records $B/driftd $B/bench
 .PHONY: bench-detectors
-bench-detectors: $B/bench_detectors  ## nanoseconds of a value in every detector
+bench-detectors: $B/bench_detectors $B/bench_uncertainty  ## nanoseconds of a value in every detector, of a decomposition
 	@$B/bench_detectors
+	@$B/bench_uncertainty
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
 .PHONY: bench-delay

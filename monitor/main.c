@@ -28,6 +28,7 @@ static const struct command commands[] = {
 	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },
 	{ "score", cmd_score, "how unlike a reference each record is, with its p-value (filter)" },
 	{ "arl", cmd_arl, "thresholds, false alarms and delays of control charts and Shiryaev-Roberts tests" },
+	{ "uncertainty", cmd_uncertainty, "kinds of uncertainty of each record of JSON Lines (filter)" },
 	{ "explain", cmd_explain, "documentation of the configuration" },
 };
 

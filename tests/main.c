@@ -9,7 +9,8 @@
 	X(dependence) X(config) X(detectors) X(tolerant) X(distance) X(metrics) X(store) X(decode) X(merge) \
 	X(run_length) X(kit) X(ood) X(score)                                                         \
 	X(source) X(journal) X(explain) X(limited) X(pipeline) X(rebaseline) X(joint) X(gaps) X(config_detectors)          \
-	X(deliver) X(cli)
+	X(deliver) X(cli)                                                                         \
+	X(uncertainty)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)

@@ -39,6 +39,28 @@ ln_gamma(double a)
 	return lgamma_r(a, &sign);
 }
 
+double
+special_ln_gamma(double x)
+{
+	return x > 0.0 ? ln_gamma(x) : (double)NAN;
+}
+
+/* psi(x) = psi(x + 1) - 1/x up to where the asymptotic series is exact (DLMF 5.5.2, 5.11.2). */
+double
+special_digamma(double x)
+{
+	double shift = 0.0, t;
+
+	if (!(x > 0.0))
+		return (double)NAN;
+	for (; x < stirling_from; x += 1.0)
+		shift += 1.0 / x;
+	t = 1.0 / (x * x);
+	return log(x) - 0.5 / x - shift
+	       - t * (1.0 / 12 - t * (1.0 / 120 - t * (1.0 / 252 - t * (1.0 / 240 - t * (1.0 / 132
+	       - t * (691.0 / 32760 - t * (1.0 / 12)))))));
+}
+
 /* ln(1 + u) - u without cancellation. */
 static double
 log1p_less(double u)

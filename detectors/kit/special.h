@@ -4,6 +4,9 @@
 #define DETECTORS_KIT_SPECIAL_H
 
 double special_ln_beta(double a, double b);
+/* ln of the gamma function and its derivative psi, x > 0. */
+double special_ln_gamma(double x);
+double special_digamma(double x);
 /* Regularised incomplete beta I_x(a, b), a, b > 0, x in [0, 1]. */
 double special_beta_cdf(double x, double a, double b);
 /* The x with I_x(a, b) = p. The limits of the contract: 0 at a = 0, 1 at b = 0. */

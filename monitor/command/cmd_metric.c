@@ -1,4 +1,4 @@
-/* cmd_metric.c -- `driftd metric`: scores of forecasts over JSON Lines (contract 15). */
+/* cmd_metric.c -- `driftd metric`: scores of forecasts over JSON Lines. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,27 +146,6 @@ read_field(struct run *r, size_t index, struct diag *d)
 	return f->type == METRIC_LEVELS ? check_levels(f, in, d) : 0;
 }
 
-/* One line. 1 when it was used, 0 when it is none of the metric's rows, or an error. */
-static int
-take_line(struct run *r, const char *text, size_t length, uint64_t number, struct diag *d)
-{
-	int err;
-
-	if (strspn(text, " \t") == length)
-		return 0;
-	err = jsonl_parse(r->json, text, length, d);
-	r->row.number = number;
-	for (size_t i = 0; err == 0 && r->metric->fields[i].name != NULL; i++) {
-		err = read_field(r, i, d);
-		if (err == 0 && !r->row.in[i].given
-		    && r->metric->fields[i].presence == METRIC_SELECTS)
-			return 0;
-	}
-	if (err == 0)
-		err = r->metric->add(r->state, &r->row, d);
-	return err != 0 ? err : 1;
-}
-
 static void
 print_values(struct run *r)
 {
@@ -180,47 +159,27 @@ print_values(struct run *r)
 	}
 }
 
-/* All lines of the file; the exit status. */
+/* One row of the metric, or none of them. */
 static int
-take_file(struct run *r, const char *path, bool strict)
+take_line(void *self, const char *text, size_t length, uint64_t number, struct diag *d)
 {
-	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
-	struct diag d = { "" };
-	struct lines *lines = lines_open(path, &d);
-	int status = EXIT_FINE;
-	char *text;
-	size_t length;
+	struct run *r = self;
+	int err = jsonl_parse(r->json, text, length, d);
 
-	if (lines == NULL) {
-		fprintf(stderr, "driftd metric: %s\n", d.text);
-		return EXIT_NO_INPUT;
+	r->row.number = number;
+	for (size_t i = 0; err == 0 && r->metric->fields[i].name != NULL; i++) {
+		err = read_field(r, i, d);
+		if (err == 0 && !r->row.in[i].given
+		    && r->metric->fields[i].presence == METRIC_SELECTS)
+			return 0;
 	}
-	puts("metric,value");
-	while (lines_next(lines, &text, &length)) {
-		int got = take_line(r, text, length, lines_number(lines), &d);
-
-		if (got == 1 && r->metric->each_row)
-			print_values(r);
-		if (got >= 0)
-			continue;
-		fprintf(stderr, "driftd metric: %s:%llu: %s\n", name,
-		        (unsigned long long)lines_number(lines), d.text);
-		status = got == ERR_INVALID ? EXIT_BAD_LINES : EXIT_INTERNAL;
-		if (strict || status == EXIT_INTERNAL)
-			break;
-	}
-	if (status != EXIT_INTERNAL && lines_error(lines) != NULL) {
-		fprintf(stderr, "driftd metric: %s: %s\n", name, lines_error(lines));
-		status = EXIT_DISK;
-	}
-	if (!r->metric->each_row && status != EXIT_INTERNAL)
+	if (err == 0)
+		err = r->metric->add(r->state, &r->row, d);
+	if (err != 0)
+		return err;
+	if (r->metric->each_row)
 		print_values(r);
-	lines_close(lines);
-	if (fflush(stdout) != 0 || ferror(stdout)) {
-		fputs("driftd metric: cannot write to standard output\n", stderr);
-		status = EXIT_DISK;
-	}
-	return status;
+	return 1;
 }
 
 /* `seed` as a parameter; it wins over --seed. */
@@ -260,9 +219,11 @@ run_metric(struct run *r, const struct filter *f)
 		fprintf(stderr, "driftd metric: %s\n", d.text[0] != '\0' ? d.text : "no memory");
 		return r->json == NULL ? EXIT_INTERNAL : EXIT_BAD_LINES;
 	}
-	status = take_file(r, f->file, f->strict);
+	status = filter_each_line(f, "metric,value", take_line, r);
+	if (!r->metric->each_row && status != EXIT_INTERNAL && status != EXIT_NO_INPUT)
+		print_values(r);
 	r->metric->destroy(r->state);
-	return status;
+	return filter_finish(f, status);
 }
 
 int

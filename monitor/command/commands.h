@@ -11,6 +11,7 @@ int cmd_detect(int argc, char **argv);
 int cmd_distance(int argc, char **argv);
 int cmd_metric(int argc, char **argv);
 int cmd_score(int argc, char **argv);
+int cmd_uncertainty(int argc, char **argv);
 int cmd_arl(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);

@@ -204,3 +204,47 @@ filter_options(const struct filter *f, const struct option *const *table, void *
 		}
 	return 0;
 }
+
+int
+filter_each_line(const struct filter *f, const char *header, filter_take *take, void *self)
+{
+	const char *name = strcmp(f->file, "-") == 0 ? "standard input" : f->file;
+	struct diag d = { "" };
+	struct lines *lines = lines_open(f->file, &d);
+	int status = EXIT_FINE;
+	char *text;
+	size_t length;
+
+	if (!lines) {
+		fprintf(stderr, "driftd %s: %s\n", f->command, d.text);
+		return EXIT_NO_INPUT;
+	}
+	puts(header);
+	while (lines_next(lines, &text, &length)) {
+		int got = strspn(text, " \t") == length ? 0
+		          : take(self, text, length, lines_number(lines), &d);
+
+		if (got >= 0)
+			continue;
+		fprintf(stderr, "driftd %s: %s:%llu: %s\n", f->command, name,
+		        (unsigned long long)lines_number(lines), d.text);
+		status = got == ERR_INVALID ? EXIT_BAD_LINES : EXIT_INTERNAL;
+		if (f->strict || status == EXIT_INTERNAL)
+			break;
+	}
+	if (status != EXIT_INTERNAL && lines_error(lines)) {
+		fprintf(stderr, "driftd %s: %s: %s\n", f->command, name, lines_error(lines));
+		status = EXIT_DISK;
+	}
+	lines_close(lines);
+	return status;
+}
+
+int
+filter_finish(const struct filter *f, int status)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "driftd %s: cannot write to standard output\n", f->command);
+	return EXIT_DISK;
+}

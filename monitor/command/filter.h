@@ -1,7 +1,7 @@
-/* filter.h -- what the filters of the command line share (contract 12, 15, 16): arguments and lines.
+/* filter.h -- what the filters of the command line share : arguments and lines.
  *
- *   driftd detect|distance|metric NAME [-p name=value]... [--reference FILE] [--kind K] [--seed N]
- *                                      [--strict] [FILE|-]
+ *   driftd detect|distance|metric|... NAME [-p name=value]... [--reference FILE] [--kind K] [--seed N]
+ *                                          [--strict] [FILE|-]
  *   driftd arl METHOD [-p name=value]... [--seed N] [--json]
  */
 #ifndef MONITOR_COMMAND_FILTER_H
@@ -17,7 +17,7 @@ struct diag;
 enum { FILTER_PARAMS_MAX = 64 };
 struct filter {
 	const char *command;          /* "detect", ... */
-	const char *name;             /* method or metric; NULL for distance */
+	const char *name;             /* method or metric; NULL for distance, uncertainty */
 	struct { const char *name, *value; } param[FILTER_PARAMS_MAX];
 	size_t params;
 	const char *reference, *kind; /* or NULL */
@@ -46,6 +46,15 @@ uint64_t lines_number(const struct lines *l); /* of the last line, from 1 */
 /* After lines_next() said false: why the rest could not be read, or NULL at a proper end. */
 const char *lines_error(const struct lines *l);
 void lines_close(struct lines *l);
+
+/* One line that a filter is given. 1 or 0: taken or passed over; ERR_INVALID with a sentence: a bad line;
+ * another error ends the run. `number` counts from 1. */
+typedef int filter_take(void *self, const char *text, size_t length, uint64_t number, struct diag *d);
+/* Prints `header` once the file is open, then takes line after line; blank ones are passed over. A bad line
+ * is told on standard error with file and line; --strict stops there. Returns the exit status. */
+int filter_each_line(const struct filter *f, const char *header, filter_take *take, void *self);
+/* Flushes standard output: `status`, or EXIT_DISK after a message when it cannot be written. */
+int filter_finish(const struct filter *f, int status);
 
 /* A number with blanks around it (contract 16). Returns 1 a finite number, 0 missing (empty, nan, inf,
  * overflow), -1 bad. Locale-independent. */

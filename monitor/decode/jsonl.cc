@@ -110,7 +110,7 @@ find(const struct jsonl *j, const char *key, element *out)
 	    || out->is_null())
 		return JSONL_ABSENT;
 	if (out->get(inner) != simdjson::SUCCESS)
-		return JSONL_WRONG;
+		return JSONL_ABSENT;
 	if (inner.at_key(dot + 1).get(*out) != simdjson::SUCCESS || out->is_null())
 		return JSONL_ABSENT;
 	return JSONL_FOUND;
@@ -268,4 +268,31 @@ jsonl_levels(const struct jsonl *j, const char *key, struct jsonl_numbers *level
 			return JSONL_WRONG;
 	}
 	return JSONL_FOUND;
+}
+
+extern "C" enum jsonl_result
+jsonl_values(const struct jsonl *j, const char *key, struct jsonl_numbers *out)
+{
+	element e;
+	object pairs;
+
+	out->n = 0;
+	if (find(j, key, &e) != JSONL_FOUND || e.get(pairs) != simdjson::SUCCESS)
+		return JSONL_ABSENT;
+	for (auto pair : pairs) {
+		double number;
+
+		if (!to_number(pair.value, &number) || !push(out, number))
+			return JSONL_WRONG;
+	}
+	return JSONL_FOUND;
+}
+
+extern "C" bool
+jsonl_is_object(const struct jsonl *j, const char *key)
+{
+	element e;
+	object inner;
+
+	return find(j, key, &e) == JSONL_FOUND && e.get(inner) == simdjson::SUCCESS;
 }

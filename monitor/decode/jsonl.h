@@ -2,12 +2,14 @@
  *
  * jsonl_parse() takes a line; then fields are asked for by key, in any order. `key` may name a
  * field of an inner object as "outer.inner"; a field of the line that is literally so named is
- * found first. The first of duplicate keys counts. Numbers are finite: JSON has no NaN, and one
- * that overflows a double makes the whole line invalid. Text and object names are valid UTF-8.
+ * found first; where `outer` is no object there is none. The first of duplicate keys counts.
+ * Numbers are finite: JSON has no NaN, and one that overflows a double makes the whole line invalid.
+ * Text and object names are valid UTF-8.
  */
 #ifndef MONITOR_DECODE_JSONL_H
 #define MONITOR_DECODE_JSONL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -58,6 +60,10 @@ enum jsonl_result jsonl_matrix(const struct jsonl *j, const char *key, struct js
  * not a plain number is JSONL_WRONG. */
 enum jsonl_result jsonl_levels(const struct jsonl *j, const char *key, struct jsonl_numbers *level,
                                struct jsonl_numbers *value);
+
+/* The numbers of an object, whatever its keys, in order of appearance; JSONL_ABSENT for anything else. */
+enum jsonl_result jsonl_values(const struct jsonl *j, const char *key, struct jsonl_numbers *out);
+bool jsonl_is_object(const struct jsonl *j, const char *key);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the golden vectors of tests/vectors through a driftd binary.
 
-    run_vectors.py BINARY [--kinds detect,distance,metric,score] [--kind KIND] [--only NAME] [--vectors DIR]
+    run_vectors.py BINARY [--kinds detect,distance,...] [--kind KIND] [--only NAME] [--vectors DIR]
 
 One statistic is the same within a relative 1e-9 (absolute 1e-12), p-values of distance and metric within
 1e-6; a case's `tolerance` widens named columns. The closing line is `N passed, N failed`; kinds of the
@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 
-KNOWN = ("detect", "distance", "metric", "score")
+KNOWN = ("detect", "distance", "metric", "score", "uncertainty")
 RELATIVE, ABSOLUTE, P_RELATIVE = 1e-9, 1e-12, 1e-6
 P_COLUMNS = {"p_value", "tail"}
 TIMEOUT_S = 300
@@ -66,7 +66,7 @@ def run(binary, case, folder):
     args = [binary, case["kind"]]
     if case["kind"] == "distance":
         args += ["--kind", case["method"]]
-    else:
+    elif case["kind"] != "uncertainty":
         args.append(case["method"])
     for name, value in (case.get("params") or {}).items():
         args += ["-p", f"{name}={value}"]
@@ -126,15 +126,16 @@ def compare_metric(case, rows):
     return wrong
 
 
-def compare_score(case, rows):
+def compare_rows(case, rows):
+    """One object a record, in order; `expect` is then a list."""
     wrong = []
     if len(rows) != len(case["expect"]):
         wrong.append(f"{len(rows)} lines instead of {len(case['expect'])}")
-    for number, (got, want) in enumerate(zip(rows, case["expect"]), 1):
-        for column, value in want.items():
-            if not close(got[column], value, tolerance(case, column)):
-                wrong.append(f"line {number}: {column} {got[column]} instead of {value}")
-    return wrong[:4]
+    for number, (row, expect) in enumerate(zip(rows, case["expect"]), 1):
+        for column, want in expect.items():
+            if column not in row or not close(row[column], want, tolerance(case, column)):
+                wrong.append(f"line {number}: {column} {row.get(column)} instead of {want}")
+    return wrong
 
 
 def check(binary, case):
@@ -148,7 +149,7 @@ def check(binary, case):
         wrong.append(f"exit status {status} instead of {exit_wanted}: {err.strip()[-600:]}")
     if status in (0, 2) and (out or not wrong):
         compare = {"detect": compare_detect, "distance": compare_distance, "metric": compare_metric,
-                   "score": compare_score}
+                   "score": compare_rows, "uncertainty": compare_rows}
         try:
             wrong += compare[case["kind"]](case, list(csv.DictReader(io.StringIO(out))))
         except (KeyError, TypeError, ValueError) as problem:

@@ -1,0 +1,326 @@
+/* members.c -- the decomposition of classifier members (uncertainty.h), and of a single row.
+ *
+ * Two passes: the first scales each row, takes its logarithms and sums what a member tells by itself and
+ * what the mean needs; the second compares each member with the mean. KL is summed as sum p (ln p - ln q),
+ * not as a difference of entropies, so that members that all but agree keep their digits. epkl follows from
+ * mi + rmi in O(M C): sum_ij KL(p_i, p_j) / M^2 = sum_m sum_c p ln p / M - sum_c q mean ln p.
+ *
+ * Logits cost an exponential instead of a logarithm each: ln p = z - ln sum exp z. Rows are padded with
+ * zeros to a multiple of eight, whose terms are all zero.
+ */
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "detectors/uncertainty/uncertainty.h"
+#include "detectors/uncertainty/uncertainty_inside.h"
+
+#define PROB_FLOOR 1e-12
+/* exp of less is below PROB_FLOOR whatever the sum is. */
+#define EXP_FLOOR 60.0
+
+/* fdlibm, e_log.c: Lg1..Lg7; ln 2 in two parts, the higher with 21 zero bits at its end. */
+#define LG1 6.666666666666735130e-01
+#define LG2 3.999999999940941908e-01
+#define LG3 2.857142874366239149e-01
+#define LG4 2.222219843214978396e-01
+#define LG5 1.818357216161805012e-01
+#define LG6 1.531383769920937332e-01
+#define LG7 1.479819860511658591e-01
+#define LN2_HIGH 6.93147180369123816490e-01
+#define LN2 0.693147180559945309417
+#define LN2_LOW 1.90821492927058770002e-10
+#define LOG2_E 1.44269504088896340736
+/* 1.5 2^52: adding it leaves the nearest integer in the last bits. */
+#define EXP_MAGIC 0x1.8p52
+#define EXP_3 (1.0 / 6)
+#define EXP_4 (1.0 / 24)
+#define EXP_5 (1.0 / 120)
+#define EXP_6 (1.0 / 720)
+#define EXP_7 (1.0 / 5040)
+#define EXP_8 (1.0 / 40320)
+#define EXP_9 (1.0 / 362880)
+#define EXP_10 (1.0 / 3628800)
+#define EXP_11 (1.0 / 39916800)
+#define EXP_12 (1.0 / 479001600)
+#define EXP_13 (1.0 / 6227020800)
+
+/* Bits of sqrt(1/2): below it the exponent counts one less. 1024 keeps exponents positive. */
+#define ln_offset UINT64_C(0x3fe6a09e667f3bcd)
+#define ln_bias (UINT64_C(1024) << 52)
+#define ln_fraction UINT64_C(0x000fffffffffffff)
+/* 2^52 as bits and as a number, with the 1024: an integer in the last bits becomes a double. */
+#define ln_magic_bits UINT64_C(0x4330000000000000)
+#define ln_magic (0x1p52 + 1024.0)
+
+/* Beside the members: mean, mean_ln, ln_mean, floor. */
+enum { SHARED_ROWS = 4 };
+
+struct member {
+	double entropy, spread, top; /* H(p), sum p (1-p), max p */
+};
+
+struct kernel {
+	void (*exps)(double *row, double *ln, size_t n, double top);
+	double (*highest)(const double *row, size_t n);
+	double (*raise)(const double *from, size_t whole, double *row, const double *floor, double times,
+	                size_t n, double *gap);
+	void (*take)(bool known, double *row, double *ln, size_t n, double share, double *mean,
+	             double *mean_ln, struct member *one);
+	void (*middle)(double *mean, double *mean_ln, double *ln_mean, size_t n, double share,
+	               struct member *out, double *reverse);
+	void (*compare)(const double *p, const double *ln, size_t n, const double *mean,
+	                const double *ln_mean, double *kl, double *squares);
+};
+
+#define MEMBERS_NAME(x) base_##x
+#define MEMBERS_TARGET
+#define MEMBERS_WIDTH 2
+#if defined(__x86_64__)
+#define MEMBERS_MAX(a, b) _mm_max_pd(a, b)
+#define MEMBERS_MIN(a, b) _mm_min_pd(a, b)
+#else
+#define MEMBERS_MAX(a, b) ((base_vec){ fmax((a)[0], (b)[0]), fmax((a)[1], (b)[1]) })
+#define MEMBERS_MIN(a, b) ((base_vec){ fmin((a)[0], (b)[0]), fmin((a)[1], (b)[1]) })
+#endif
+#include "detectors/uncertainty/members_kernel.h"
+
+#if defined(__x86_64__)
+#define MEMBERS_NAME(x) avx2_##x
+#define MEMBERS_TARGET __attribute__((target("avx2")))
+#define MEMBERS_WIDTH 4
+#define MEMBERS_MAX(a, b) _mm256_max_pd(a, b)
+#define MEMBERS_MIN(a, b) _mm256_min_pd(a, b)
+#include "detectors/uncertainty/members_kernel.h"
+
+#define MEMBERS_NAME(x) avx512_##x
+#define MEMBERS_TARGET __attribute__((target("avx512f")))
+#define MEMBERS_WIDTH 8
+#define MEMBERS_MAX(a, b) _mm512_max_pd(a, b)
+#define MEMBERS_MIN(a, b) _mm512_min_pd(a, b)
+#include "detectors/uncertainty/members_kernel.h"
+#endif
+
+static const struct kernel *
+kernel_for(int isa)
+{
+#if defined(__x86_64__)
+	if ((isa == 0 || isa == 3) && __builtin_cpu_supports("avx512f"))
+		return &avx512_kernel;
+	if ((isa == 0 || isa == 2) && __builtin_cpu_supports("avx2"))
+		return &avx2_kernel;
+#endif
+	(void)isa;
+	return &base_kernel;
+}
+
+/* Rows are aligned to 64 bytes and padded to a multiple of eight. */
+enum { BLOCK = 8 };
+
+static size_t
+padded(size_t classes)
+{
+	return (classes + BLOCK - 1) / BLOCK * BLOCK;
+}
+
+size_t
+uncertainty_work(size_t members, size_t classes)
+{
+	return (2 * members + SHARED_ROWS) * padded(classes) + BLOCK;
+}
+
+/* The memory of one call, n doubles a row. */
+struct work {
+	const struct kernel *kernel;
+	size_t members, classes, n;
+	double *p, *ln;                           /* [members][n] */
+	double *mean, *mean_ln, *ln_mean, *floor; /* [n] q, mean ln p, ln q; what p is raised to */
+};
+
+static void
+lay_out(struct work *w, const struct kernel *kernel, size_t members, size_t classes, double *memory)
+{
+	size_t n = padded(classes);
+	double *at = memory + (BLOCK - (uintptr_t)memory / sizeof *memory % BLOCK) % BLOCK;
+
+	*w = (struct work){ .kernel = kernel, .members = members, .classes = classes, .n = n };
+	w->p = at;
+	w->ln = w->p + members * n;
+	w->mean = w->ln + members * n;
+	w->mean_ln = w->mean + n;
+	w->ln_mean = w->mean_ln + n;
+	w->floor = w->ln_mean + n;
+	memset(w->mean, 0, 2 * n * sizeof *w->mean);
+	for (size_t c = 0; c < n; c++)
+		w->floor[c] = c < classes ? PROB_FLOOR : 0.0;
+}
+
+/* Row m from the probabilities of a member. */
+static enum uncertainty_fault
+take_probs(struct work *w, size_t m, const double *from, struct member *one, struct uncertainty *out)
+{
+	double *row = w->p + m * w->n, sum, gap, off;
+	size_t whole = w->classes / BLOCK * BLOCK;
+
+	for (size_t c = whole; c < w->n; c++)
+		row[c] = c < w->classes ? from[c] : 0.0;
+	sum = w->kernel->raise(from, whole, row, w->floor, 1.0, w->n, &gap);
+	if (gap < -1.5 * PROB_FLOOR) /* by more than rounding */
+		return UNCERTAINTY_PROB_NEGATIVE;
+	if (sum < 2.0 * PROB_FLOOR * (double)w->classes)
+		return UNCERTAINTY_PROB_NOTHING;
+	if (!(sum < 1e300))
+		return UNCERTAINTY_RANGE;
+	w->kernel->take(false, row, w->ln + m * w->n, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	off = fabs(sum - 1.0);
+	out->sum_error = off > out->sum_error ? off : out->sum_error;
+	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
+	return UNCERTAINTY_FINE;
+}
+
+/* Row m from the logits of a member. Probabilities that had to be raised need a logarithm of their own. */
+static enum uncertainty_fault
+take_logits(struct work *w, size_t m, const double *from, struct member *one, struct uncertainty *out)
+{
+	double *row = w->p + m * w->n, *ln = w->ln + m * w->n, sum, gap;
+
+	memcpy(row, from, w->classes * sizeof *row);
+	for (size_t c = w->classes; c < w->n; c++)
+		row[c] = row[0];
+	w->kernel->exps(row, ln, w->n, w->kernel->highest(row, w->n));
+	for (size_t c = w->classes; c < w->n; c++)
+		row[c] = ln[c] = 0.0;
+	sum = w->kernel->raise(row, w->n, row, w->floor, 0.0, w->n, &gap);
+	sum = w->kernel->raise(row, w->n, row, w->floor, sum, w->n, &gap);
+	w->kernel->take(gap == 0.0, row, ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
+	return UNCERTAINTY_FINE;
+}
+
+static enum uncertainty_fault
+take_row(struct work *w, size_t m, const double *from, bool logits, struct member *one,
+         struct uncertainty *out)
+{
+	return logits ? take_logits(w, m, from, one, out) : take_probs(w, m, from, one, out);
+}
+
+/* The first class with the largest probability. */
+static size_t
+vote(const struct work *w, size_t m, double top)
+{
+	const double *row = w->p + m * w->n;
+	size_t c = 0;
+
+	while (c + 1 < w->classes && row[c] < top)
+		c++;
+	return c;
+}
+
+/* votes[] by class, for as many as voted. */
+static void
+count_votes(const struct work *w, double *votes, struct uncertainty *out)
+{
+	double most = 0.0, pairs = 0.0, m = (double)w->members;
+
+	for (size_t c = 0; c < w->classes; c++) {
+		most = votes[c] > most ? votes[c] : most;
+		pairs += votes[c] * (votes[c] - 1.0);
+	}
+	out->value[UNCERTAINTY_VARIATION_RATIO] = 1.0 - most / m;
+	if (w->members > 1)
+		out->value[UNCERTAINTY_DISAGREEMENT] = 1.0 - pairs / (m * (m - 1.0));
+}
+
+/* `sum`: of the members; `mean`: of their mean. */
+static void
+fill(const struct work *w, const struct member *sum, const struct member *mean, double kl, double reverse,
+     double squares, struct uncertainty *out)
+{
+	double *v = out->value, m = (double)w->members;
+
+	v[UNCERTAINTY_TOTAL] = mean->entropy;
+	v[UNCERTAINTY_EXPECTED] = sum->entropy / m;
+	v[UNCERTAINTY_MI] = fmax(kl / m, 0.0);
+	v[UNCERTAINTY_RMI] = fmax(reverse, 0.0);
+	v[UNCERTAINTY_EPKL] = v[UNCERTAINTY_MI] + v[UNCERTAINTY_RMI];
+	v[UNCERTAINTY_VAR_TOTAL] = mean->spread;
+	v[UNCERTAINTY_VAR_ALEATORIC] = sum->spread / m;
+	v[UNCERTAINTY_VAR_EPISTEMIC] = squares / m;
+	v[UNCERTAINTY_ZO_TOTAL] = 1.0 - mean->top;
+	v[UNCERTAINTY_ZO_ALEATORIC] = 1.0 - sum->top / m;
+	v[UNCERTAINTY_ZO_EPISTEMIC] = fmax(sum->top / m - mean->top, 0.0);
+	if (w->members > 1) {
+		v[UNCERTAINTY_MI_CORRECTED] = v[UNCERTAINTY_MI] * (m / (m - 1.0));
+		v[UNCERTAINTY_EPKL_CORRECTED] = v[UNCERTAINTY_EPKL] * (m / (m - 1.0));
+	} else {
+		out->notes |= 1u << UNCERTAINTY_ONE;
+	}
+}
+
+enum uncertainty_fault
+uncertainty_members_with(int isa, const double *row, size_t members, size_t classes, int logits,
+                         double *work, struct uncertainty *out)
+{
+	const struct kernel *k = kernel_for(isa);
+	struct member one, mean, sum = { 0 };
+	double kl = 0.0, squares = 0.0, reverse, one_kl, one_squares;
+	struct work w;
+
+	uncertainty_none(out);
+	if (members == 0 || classes == 0)
+		return UNCERTAINTY_EMPTY;
+	lay_out(&w, k, members, classes, work);
+	memset(w.ln_mean, 0, w.n * sizeof *w.ln_mean); /* the votes, until the logarithms come */
+	for (size_t m = 0; m < members; m++) {
+		enum uncertainty_fault fault = take_row(&w, m, row + m * classes, logits != 0, &one, out);
+
+		if (fault) {
+			uncertainty_none(out);
+			return fault;
+		}
+		sum.entropy += one.entropy;
+		sum.spread += one.spread;
+		sum.top += one.top;
+		w.ln_mean[vote(&w, m, one.top)] += 1.0;
+	}
+	count_votes(&w, w.ln_mean, out);
+	k->middle(w.mean, w.mean_ln, w.ln_mean, w.n, 1.0 / (double)members, &mean, &reverse);
+	for (size_t m = 0; m < members; m++) {
+		k->compare(w.p + m * w.n, w.ln + m * w.n, w.n, w.mean, w.ln_mean, &one_kl, &one_squares);
+		kl += one_kl;
+		squares += one_squares;
+	}
+	fill(&w, &sum, &mean, kl, reverse, squares, out);
+	return UNCERTAINTY_FINE;
+}
+
+enum uncertainty_fault
+uncertainty_members(const double *row, size_t members, size_t classes, int logits, double *work,
+                    struct uncertainty *out)
+{
+	return uncertainty_members_with(0, row, members, classes, logits, work, out);
+}
+
+enum uncertainty_fault
+uncertainty_single(const double *row, size_t classes, int logits, double *work, struct uncertainty *out)
+{
+	struct member one;
+	enum uncertainty_fault fault;
+	struct work w;
+
+	uncertainty_none(out);
+	if (classes == 0)
+		return UNCERTAINTY_EMPTY;
+	lay_out(&w, kernel_for(0), 1, classes, work);
+	fault = take_row(&w, 0, row, logits != 0, &one, out);
+	if (fault)
+		return fault;
+	out->value[UNCERTAINTY_TOTAL] = one.entropy;
+	out->value[UNCERTAINTY_VAR_TOTAL] = one.spread;
+	out->value[UNCERTAINTY_ZO_TOTAL] = 1.0 - one.top;
+	return UNCERTAINTY_FINE;
+}

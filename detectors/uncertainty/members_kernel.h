@@ -1,0 +1,222 @@
+/* members_kernel.h -- the loops of members.c over one row for one vector width; included once per width
+ *   MEMBERS_NAME(x)  name of x in this width
+ *   MEMBERS_TARGET   attribute that allows the instructions
+ *   MEMBERS_WIDTH    doubles of a vector: 2, 4 or 8
+ *   MEMBERS_MAX(a, b), MEMBERS_MIN(a, b)   lane by lane; neither is NaN
+ * Only +, -, *, /, comparison, selection and shifts of bits, and sums in eight parts that are added in one
+ * order: every width gives the same bits.
+ *
+ * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the minimax polynomial
+ * of fdlibm's e_log.c (error below 2^-58). exp: x = k ln 2 + r, |r| <= ln 2 / 2, and the Taylor series to
+ * r^13 (error below 2^-57). Both within 1e-15, without tables or branches.
+ */
+typedef double MEMBERS_NAME(vec) __attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias));
+typedef double MEMBERS_NAME(loose)
+	__attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias, aligned(8)));
+typedef uint64_t MEMBERS_NAME(bits) __attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias));
+#define VEC MEMBERS_NAME(vec)
+#define LOOSE MEMBERS_NAME(loose)
+#define BITS MEMBERS_NAME(bits)
+#define AT(array, i) (*(VEC *)((array) + (i)))
+#define AT_CONST(array, i) (*(const VEC *)((array) + (i)))
+/* The block of eight at i, as vectors: j counts them, k is where each begins. */
+#define EACH(j, k, i)                                                                              \
+	_Pragma("GCC unroll 4")                                                                    \
+	for (size_t j = 0, k = (i); j < 8 / MEMBERS_WIDTH; j++, k += MEMBERS_WIDTH)
+
+MEMBERS_TARGET static inline double
+MEMBERS_NAME(add_up)(const VEC *part)
+{
+	double s[8];
+
+	memcpy(s, part, sizeof s);
+	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+/* x a normal number in [1e-300, 1e300]; whatever finite comes of 0 is multiplied by 0 later. */
+#define LN_INTO(out, x_)                                                                           \
+	do {                                                                                       \
+		BITS moved_ = (BITS)(x_) + (ln_bias - ln_offset);                                  \
+		VEC e_ = (VEC)((moved_ >> 52) | ln_magic_bits) - ln_magic;                         \
+		VEC z_ = (VEC)((moved_ & ln_fraction) + ln_offset);                                \
+		VEC s_ = (z_ - 1.0) / (z_ + 1.0), t_ = s_ * s_, w_ = t_ * t_;                      \
+		VEC r_ = w_ * (LG2 + w_ * (LG4 + w_ * LG6))                                        \
+		         + t_ * (LG1 + w_ * (LG3 + w_ * (LG5 + w_ * LG7)));                        \
+		(out) = e_ * LN2 + s_ * (2.0 + r_);                                                \
+	} while (0)
+
+/* ln[] <- row[] - top, at least -EXP_FLOOR; row[] <- exp of it. */
+MEMBERS_TARGET static void
+MEMBERS_NAME(exps)(double *row, double *ln, size_t n, double top)
+{
+	const VEC low = (VEC){ 0 } - EXP_FLOOR;
+
+	for (size_t i = 0; i < n; i += MEMBERS_WIDTH) {
+		VEC x = AT(row, i) - top, t, k, r, y;
+
+		x = MEMBERS_MAX(x, low);
+		t = x * LOG2_E + EXP_MAGIC;
+		k = t - EXP_MAGIC;
+		r = (x - k * LN2_HIGH) - k * LN2_LOW;
+		y = r * EXP_13 + EXP_12;
+		y = y * r + EXP_11;
+		y = y * r + EXP_10;
+		y = y * r + EXP_9;
+		y = y * r + EXP_8;
+		y = y * r + EXP_7;
+		y = y * r + EXP_6;
+		y = y * r + EXP_5;
+		y = y * r + EXP_4;
+		y = y * r + EXP_3;
+		y = y * r + 0.5;
+		y = y * r + 1.0;
+		y = y * r + 1.0;
+		AT(ln, i) = x;
+		AT(row, i) = (VEC)((BITS)y + ((BITS)t << 52));
+	}
+}
+
+/* The largest of row[]. */
+MEMBERS_TARGET static double
+MEMBERS_NAME(highest)(const double *row, size_t n)
+{
+	VEC top = AT_CONST(row, 0);
+	double best;
+
+	for (size_t i = MEMBERS_WIDTH; i < n; i += MEMBERS_WIDTH)
+		top = MEMBERS_MAX(AT_CONST(row, i), top);
+	best = top[0];
+	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
+		best = top[j] > best ? top[j] : best;
+	return best;
+}
+
+/* row[] <- from[0..whole), row[whole..n), raised to floor[] * times. The sum; *gap the least of a value less
+ * its floor, at most 0. */
+MEMBERS_TARGET static double
+MEMBERS_NAME(raise)(const double *from, size_t whole, double *row, const double *floor, double times,
+                    size_t n, double *gap)
+{
+	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, least = (VEC){ 0 };
+
+	for (size_t i = 0; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = *(const LOOSE *)((i < whole ? from : row) + k), low = AT_CONST(floor, k) * times;
+			VEC off = x - low;
+
+			least = MEMBERS_MIN(off, least);
+			x = MEMBERS_MAX(x, low);
+			AT(row, k) = x;
+			sum[j] += x;
+		}
+	*gap = 0.0;
+	for (size_t j = 0; j < MEMBERS_WIDTH; j++)
+		*gap = least[j] < *gap ? least[j] : *gap;
+	return MEMBERS_NAME(add_up)(sum);
+}
+
+/* row[] *= share; ln[] its logarithms, where `known` from those of the row before. Adds it to mean[] and
+ * mean_ln[]; what it is by itself goes to *one. */
+MEMBERS_TARGET static inline __attribute__((always_inline)) void
+MEMBERS_NAME(take_as)(bool known, double *row, double *ln, size_t n, double share, double *mean,
+                      double *mean_ln, struct member *one)
+{
+	VEC entropy[8 / MEMBERS_WIDTH] = { { 0 } }, spread[8 / MEMBERS_WIDTH] = { { 0 } };
+	VEC top = (VEC){ 0 };
+	double best, ln_share = known ? log(share) : 0.0;
+
+	for (size_t i = 0; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = AT(row, k) * share, l;
+
+			if (known)
+				l = AT(ln, k) + ln_share;
+			else
+				LN_INTO(l, x);
+			AT(row, k) = x;
+			AT(ln, k) = l;
+			entropy[j] -= x * l;
+			spread[j] += x * (1.0 - x);
+			AT(mean, k) += x;
+			AT(mean_ln, k) += l;
+			top = MEMBERS_MAX(x, top);
+		}
+	best = top[0];
+	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
+		best = top[j] > best ? top[j] : best;
+	one->entropy = MEMBERS_NAME(add_up)(entropy);
+	one->spread = MEMBERS_NAME(add_up)(spread);
+	one->top = best;
+}
+
+MEMBERS_TARGET static void
+MEMBERS_NAME(take)(bool known, double *row, double *ln, size_t n, double share, double *mean,
+                   double *mean_ln, struct member *one)
+{
+	if (known)
+		MEMBERS_NAME(take_as)(true, row, ln, n, share, mean, mean_ln, one);
+	else
+		MEMBERS_NAME(take_as)(false, row, ln, n, share, mean, mean_ln, one);
+}
+
+/* Of the mean, mean[] *= share, with its logarithms: entropy, sum q (1-q), largest, and *reverse =
+ * sum q (ln q - mean_ln[] * share). */
+MEMBERS_TARGET static void
+MEMBERS_NAME(middle)(double *mean, double *mean_ln, double *ln_mean, size_t n, double share,
+                     struct member *out, double *reverse)
+{
+	VEC entropy[8 / MEMBERS_WIDTH] = { { 0 } }, spread[8 / MEMBERS_WIDTH] = { { 0 } };
+	VEC back[8 / MEMBERS_WIDTH] = { { 0 } };
+
+	for (size_t i = 0; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC q = AT(mean, k) * share, l;
+
+			LN_INTO(l, q);
+			AT(mean, k) = q;
+			AT(ln_mean, k) = l;
+			entropy[j] -= q * l;
+			spread[j] += q * (1.0 - q);
+			back[j] += q * (l - AT(mean_ln, k) * share);
+		}
+	out->entropy = MEMBERS_NAME(add_up)(entropy);
+	out->spread = MEMBERS_NAME(add_up)(spread);
+	out->top = MEMBERS_NAME(highest)(mean, n);
+	*reverse = MEMBERS_NAME(add_up)(back);
+}
+
+/* KL(p, mean) and the squares between them. */
+MEMBERS_TARGET static void
+MEMBERS_NAME(compare)(const double *p, const double *ln, size_t n, const double *mean,
+                      const double *ln_mean, double *kl, double *squares)
+{
+	VEC a[8 / MEMBERS_WIDTH] = { { 0 } }, b[8 / MEMBERS_WIDTH] = { { 0 } };
+
+	for (size_t i = 0; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = AT_CONST(p, k), off = x - AT_CONST(mean, k);
+
+			a[j] += x * (AT_CONST(ln, k) - AT_CONST(ln_mean, k));
+			b[j] += off * off;
+		}
+	*kl = MEMBERS_NAME(add_up)(a);
+	*squares = MEMBERS_NAME(add_up)(b);
+}
+
+static const struct kernel MEMBERS_NAME(kernel) = {
+	MEMBERS_NAME(exps), MEMBERS_NAME(highest), MEMBERS_NAME(raise),
+	MEMBERS_NAME(take), MEMBERS_NAME(middle), MEMBERS_NAME(compare),
+};
+
+#undef VEC
+#undef LOOSE
+#undef BITS
+#undef AT
+#undef AT_CONST
+#undef EACH
+#undef LN_INTO
+#undef MEMBERS_NAME
+#undef MEMBERS_TARGET
+#undef MEMBERS_WIDTH
+#undef MEMBERS_MAX
+#undef MEMBERS_MIN
