@@ -6,6 +6,7 @@ MODE   ?= release
 BUILD  ?= build
 B      := $(BUILD)/$(MODE)
 PREFIX ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 DYGRAPHS ?= /usr/share/javascript/dygraphs
 CC     ?= cc
 CXX    ?= c++
@@ -97,6 +98,12 @@ lint:  ## layers, sizes, purity of detectors/, no machine paths
 		| grep -v 'tests/tools/.*DRIFTD_SHARED' | grep .
 install: all  ## DESTDIR and PREFIX are honoured
 	install -D -m 755 $B/driftd $(DESTDIR)$(PREFIX)/bin/driftd
+	sh docs/manual.sh $B/driftd $B/man
+	for m in driftd.1 driftd.conf.5 driftd-sql.5; do \
+		install -D -m 644 $B/man/$$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$$m || exit; done
+	install -d $(DESTDIR)$(UNITDIR)
+	sed 's|@bindir@|$(PREFIX)/bin|' config/driftd.service > $(DESTDIR)$(UNITDIR)/driftd.service
+	install -D -m 644 config/driftd.completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/driftd
 	install -D -m 644 config/driftd.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.rules.yaml
 	install -D -m 644 config/driftd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.example.yaml
 test-vectors: $B/driftd  ## every golden vector through the filters of the command line
@@ -119,8 +126,9 @@ test-http: $B/driftd  ## /metrics and /health: figures, refusals, hostile client
 	python3 tests/tools/check_http.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks
 	@sh tests/demo/demo.sh $B
-test-ops: $B/driftd tools  ## real Prometheus and Alertmanager (sh tests/setup all)
+test-ops: $B/driftd $B/demo_producer  ## real Prometheus and Alertmanager (sh tests/setup all)
 	promtool test rules tests/ops/rules_test.yaml
+	python3 tests/ops/check_ops.py $B
 KILLS ?= 100
 test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Java 17, Maven, kcat)
 	tests/kafka/run.sh $B

@@ -15,6 +15,9 @@ struct sqlite3;
 /* Records, watermark, lag, models, budget, open alerts, streams whose promise is void. */
 int report_status(struct sqlite3 *db, FILE *out, bool json, struct diag *d);
 
+/* Every table, view and column with its meaning, or those of `name`. ERR_MISSING: there is none. */
+int report_documentation(FILE *out, const char *name, struct diag *d);
+
 struct alert_query {
 	bool history;   /* resolved ones too */
 	bool all;       /* every row, instead of the first 20 */

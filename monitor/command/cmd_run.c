@@ -16,6 +16,7 @@
 #include "monitor/http/http.h"
 #include "monitor/live.h"
 #include "monitor/log.h"
+#include "monitor/notify.h"
 #include "monitor/pipeline.h"
 #include "monitor/source/source.h"
 #include "storage/store.h"
@@ -50,6 +51,7 @@ struct run {
 	struct live live;              /* for other threads ... */
 	struct live_figures figures;   /* ... and what it will be told next */
 	uint64_t committed_records;
+	int64_t watchdog_ms, fed_ms;   /* how often systemd wants to hear of us, and when it did */
 	int signal_fd;
 	bool stop, reload;
 };
@@ -172,6 +174,18 @@ tell_bootstrap(struct run *r, struct diag *d)
 	return 0;
 }
 
+/* From the loop itself: a deadlock starves it, a broker that is away or a locked database does not. */
+static void
+feed_watchdog(struct run *r)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!r->watchdog_ms || now - r->fed_ms < r->watchdog_ms / 2)
+		return;
+	r->fed_ms = now;
+	notify_send("WATCHDOG=1");
+}
+
 /* What the other threads are told, once a turn of the loop. */
 static void
 publish(struct run *r, const struct pipeline_status *st)
@@ -180,6 +194,7 @@ publish(struct run *r, const struct pipeline_status *st)
 	r->figures.records = st->records;
 	r->figures.uncommitted = st->records - r->committed_records;
 	live_publish(&r->live, &r->figures);
+	feed_watchdog(r);
 }
 
 /* After a commit: the rest of it. */
@@ -230,7 +245,10 @@ start(struct run *r, struct diag *d)
 	struct pipeline_status st;
 	size_t resumes;
 	char detail[64];
-	int err = store_open(&r->store, r->config->database, STORE_DAEMON, r->config->id_hash_key, d);
+	int err;
+
+	notify_send("EXTEND_TIMEOUT_USEC=600000000"); /* a reference may be fitted from files */
+	err = store_open(&r->store, r->config->database, STORE_DAEMON, r->config->id_hash_key, d);
 
 	if (!err)
 		err = pipeline_create(&r->pipeline, r->config, r->store, d);
@@ -263,6 +281,8 @@ start(struct run *r, struct diag *d)
 		err = note_run(r, "start", detail, d);
 	if (!err) {
 		pipeline_status(r->pipeline, &st);
+		r->watchdog_ms = notify_watchdog_ms();
+		notify_send("READY=1\nSTATUS=%u models, %u streams", st.models, st.streams);
 		log_event(LOG_INFO, "start", "database %s, %u models, %u streams, %zu MiB of memory",
 		          r->config->database, st.models, st.streams, st.bytes >> 20);
 	}
@@ -291,6 +311,7 @@ commit(struct run *r, struct diag *d)
 		r->figures.commit_failing = true;
 		r->figures.heartbeat_ms = clock_monotonic_ms();
 		live_publish(&r->live, &r->figures);
+		feed_watchdog(r);
 		log_often(LOG_WARN, err == ERR_BUSY ? "database_busy" : "disk_full",
 		          "%s; trying again, nothing is read meanwhile", d->text);
 		r->source->vtable->wait(r->source, err == ERR_BUSY ? 100 : RETRY_MS, r->signal_fd);
@@ -369,6 +390,10 @@ run(struct run *r, struct diag *d)
 	}
 	if (!err)
 		err = note_run(r, "stop", r->reload ? "reload" : "clean", d);
+	if (r->reload)
+		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_ms() * 1000);
+	else
+		notify_send("STOPPING=1");
 	http_stop(r->http);
 	deliver_stop(r->deliver, err ? 0 : DRAIN_MS);
 	pipeline_destroy(r->pipeline);

@@ -49,11 +49,11 @@ def wait(seconds, condition):
 
 
 class Daemon:
-    def __init__(self, binary, place, token=''):
+    def __init__(self, binary, place, token='', environment=None):
         self.place = place
         with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
             f.write(CONFIG % token)
-        self.process = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, text=True,
+        self.process = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, env=environment, stdout=subprocess.PIPE, text=True,
                                         stderr=open(os.path.join(place, 'log'), 'a'))
         self.broker = self.process.stdout.readline().strip().split('=')[1]
         host, port = self.process.stdout.readline().strip().split('=')[1].rsplit(':', 1)
@@ -185,11 +185,23 @@ def main():
         with open(os.path.join(place, 'token'), 'w') as f:
             f.write(TOKEN + '\n')
         os.chmod(os.path.join(place, 'token'), 0o600)
-        d = Daemon(driftd, place, ', token_file: token')
+        systemd = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        systemd.bind(os.path.join(place, 'notify'))
+        systemd.settimeout(10)
+        d = Daemon(driftd, place, ', token_file: token', dict(
+            os.environ, NOTIFY_SOCKET=os.path.join(place, 'notify'), WATCHDOG_USEC='400000'))
         try:
             check('a_token_opens', d.get('/metrics', Authorization='Bearer ' + TOKEN)[0] == 200)
             tries = ({}, {'Authorization': 'Bearer '}, {'Authorization': 'Bearer ' + TOKEN[:-1]},
                      {'Authorization': TOKEN}, {'Authorization': 'Bearer ' + TOKEN + 'x'})
+            said = [systemd.recv(1000).decode().split()[0] for _ in range(4)]
+            check('systemd_is_told', said[0].startswith('EXTEND_TIMEOUT') and said[1] == 'WATCHDOG=1' and
+                  'READY=1' in said, said)
+            d.process.send_signal(signal.SIGHUP)
+            check('a_reload_is_announced', wait(20, lambda: systemd.recv(1000).startswith(b'RELOADING=1')) and
+                  wait(20, lambda: systemd.recv(1000).startswith(b'READY=1')))
+            d.process.stdout.readline()
+            d.port = int(d.process.stdout.readline().strip().rsplit(':', 1)[1])
             check('nothing_else_does', all(d.get('/metrics', **t)[0] == 401 for t in tries))
         finally:
             check('it_stops_again', d.stop() == 0)
