@@ -165,7 +165,7 @@ const struct documentation documentation_table[] = {
 	  "Where reading continues; written with everything it caused in one transaction." },
 	{ "offsets", "next_offset", "First record that is not processed yet." },
 	{ "offsets", "anchor_offset", "Last processed record, -1 is none." },
-	{ "offsets", "anchor_hash", "XXH64 of its key and value: tells a recreated topic." },
+	{ "offsets", "anchor_hash", "XXH3 of its key and value: tells a recreated topic." },
 	{ "offsets", "end_offset", "End of the partition when last seen, -1 is unknown." },
 	{ "gaps", "", "Records that could not be read." },
 	{ "gaps", "gap_id", "Number of the gap." },

@@ -71,7 +71,7 @@ struct record {
 	int64_t ts;               /* event time, ms; valid unless the record was refused without one */
 	int64_t kafka_ms;         /* the message's timestamp, or INT64_MIN */
 	int64_t offset;           /* of the message; files: line number from 0 */
-	uint64_t message_hash;    /* XXH64 of key and value: the anchor */
+	uint64_t message_hash;    /* of key and value: the anchor (message_hash) */
 	uint32_t partition;       /* index into the source's partitions */
 	uint32_t model;           /* index into the decoder's models */
 	enum reject reject;

@@ -41,7 +41,8 @@ struct explain_column {
 	uint32_t cells;
 	double low, high;            /* of the reference */
 	uint32_t edges, codes;
-	double *edge;
+	double *edge;                /* [edges]; the lowest level of the index */
+	struct edges_index index;
 	uint16_t *cell_of;           /* categories: by code; codes beyond are the last cell */
 };
 

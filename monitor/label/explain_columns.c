@@ -35,7 +35,7 @@ explain_columns_finish(struct explain_columns *c)
 static size_t
 column_bytes(const struct explain_column *c)
 {
-	return sizeof *c + c->edges * sizeof *c->edge + c->codes * sizeof *c->cell_of;
+	return sizeof *c + edges_index_bytes(c->edges) + c->codes * sizeof *c->cell_of;
 }
 
 size_t
@@ -93,10 +93,11 @@ publish(struct explain_columns *c, struct explain_column *column, struct stream 
 	*column = (struct explain_column){
 		.stream = s, .since = journal_end, .categorical = cells->categorical, .cells = cells->n,
 		.low = cells->low, .high = cells->high, .edges = cells->edges, .codes = cells->codes,
-		.edge = must_calloc(cells->edges, sizeof *column->edge),
+		.edge = must_calloc(1, edges_index_bytes(cells->edges)),
 		.cell_of = must_calloc(cells->codes, sizeof *column->cell_of),
 	};
 	memcpy(column->edge, cells->edge, cells->edges * sizeof *column->edge);
+	edges_index_init(&column->index, column->edge, column->edge, column->edges);
 	memcpy(column->cell_of, cells->cell_of, cells->codes * sizeof *column->cell_of);
 	c->since = journal_end;
 	c->dirty = true;
@@ -162,6 +163,7 @@ static uint8_t
 cell_at(const struct explain_column *c, uint32_t at)
 {
 	const struct stream *s = c->stream;
+	uint32_t cell;
 
 	if (!s)
 		return EXPLAIN_UNKNOWN;
@@ -171,7 +173,8 @@ cell_at(const struct explain_column *c, uint32_t at)
 		return code == RUNNER_MISSING ? EXPLAIN_MISSING :
 		       (uint8_t)(code < c->codes ? c->cell_of[code] : c->cells - 1);
 	}
-	return s->value[at] != s->value[at] ? EXPLAIN_MISSING : (uint8_t)edges_bin(c->edge, c->edges, s->value[at]);
+	edges_index_bins(&c->index, &s->value[at], 1, &cell);
+	return s->value[at] != s->value[at] ? EXPLAIN_MISSING : (uint8_t)cell;
 }
 
 uint32_t
@@ -269,8 +272,9 @@ load_column(struct explain_column *c, struct model *m, struct codec *in)
 	c->edges = codec_get_u32(in);
 	if (in->bad || !c->stream || c->edges > EDGES_MAX(CELLS_BINS) || c->cells > CELLS_MAX || !c->cells)
 		return ERR_CORRUPT;
-	c->edge = must_calloc(c->edges, sizeof *c->edge);
+	c->edge = must_calloc(1, edges_index_bytes(c->edges));
 	codec_get_f64s(in, c->edge, c->edges);
+	edges_index_init(&c->index, c->edge, c->edge, c->edges);
 	c->codes = codec_get_u32(in);
 	if (in->bad || c->codes > CODES_MAX || (c->stream->code != NULL) != c->categorical)
 		return ERR_CORRUPT;

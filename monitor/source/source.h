@@ -25,12 +25,12 @@ enum partition_state {
 	PARTITION_END,     /* everything that exists was delivered */
 };
 
-/* XXH64 of key and value, chained: the anchor of a message. */
+/* XXH3 of the value, with that of the key as its seed (0 without one): the anchor of a message. */
 static inline uint64_t
 message_hash(const struct message *m)
 {
-	const uint64_t key = XXH64(m->key ? m->key : (const uint8_t *)"", m->key_length, 0);
-	return XXH64(m->value ? m->value : (const uint8_t *)"", m->value_length, key);
+	const uint64_t key = m->key_length ? XXH3_64bits(m->key, m->key_length) : 0;
+	return XXH3_64bits_withSeed(m->value ? m->value : (const uint8_t *)"", m->value_length, key);
 }
 
 /* Facts that the pipeline records and alerts on; delivered in order through source_event. A gap

@@ -29,6 +29,8 @@ struct common {
 	struct plan plan;
 	struct runner_scratch *scratch;
 	uint32_t scratch_width;
+	double missing[ROWS_MAX];     /* the column of the STREAM_MISSING that is being judged */
+	bool missing_any;             /* not all of it is 0 */
 	double column[ROWS_MAX];      /* a column as one test sees it */
 	struct outbound outbound;
 	double *sort;                 /* room to sort references: grows */

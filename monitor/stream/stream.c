@@ -130,8 +130,9 @@ stream_destroy(struct stream *s)
 	free(s->reference);
 	free(s->cells);
 	free(s->warm);
-	free(s->value);
 	free(s->gain);
+	if (s->value != s->model->common->missing)
+		free(s->value);
 	free(s->code);
 	free(s->field);
 	free(s->version);
@@ -393,13 +394,25 @@ count_outcomes(struct stream *s, const struct rows *rows, uint32_t from, uint32_
 			            s->value[i] != 0);
 }
 
+/* Streams of missing values are never gathered: all share one column, which is nearly always 0. */
 static void
 missing_column(struct stream *s, const struct rows *rows)
 {
 	const struct stream *of = s->source;
+	struct common *c = s->model->common;
+	bool any = false;
 
+	if (s->value != c->missing) {
+		free(s->value);
+		s->value = c->missing;
+	}
 	for (uint32_t i = 0; i < rows->n; i++)
+		any |= of->code ? of->code[i] == RUNNER_MISSING : isnan(of->value[i]);
+	if (!any && c->missing_any)
+		memset(c->missing, 0, sizeof c->missing);
+	for (uint32_t i = 0; any && i < rows->n; i++)
 		s->value[i] = of->code ? of->code[i] == RUNNER_MISSING : isnan(of->value[i]);
+	c->missing_any = any;
 }
 
 /* Rows [from, to) through the tests that there are, or past them while an episode is open. */
