@@ -52,6 +52,7 @@ struct field_config {
 };
 
 enum revision { REVISION_FIRST, REVISION_LAST };
+enum recalibrate { RECALIBRATE_OFF, RECALIBRATE_ACI, RECALIBRATE_DTACI };
 enum coverage_calibration { CALIBRATION_FROM_RECORD = -1, CALIBRATION_UNKNOWN = 0 };
 
 struct window_config {
@@ -115,6 +116,7 @@ struct model_config {
 	double coverage_level;           /* NaN: from the record */
 	double coverage_tolerance;       /* 0.01 */
 	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */
+	enum recalibrate recalibrate;
 	struct performance_limits limits;
 	bool labels_enabled;             /* `labels: off` keeps no journal */
 	int64_t labels_wait_ms;          /* 60 d */

@@ -15,6 +15,7 @@ static config_key_read_fn read_limit_mae, read_windows, read_reference, read_lab
 static config_key_write_fn write_labels;
 
 static const char *const revisions[] = { "first", "last", NULL };
+static const char *const recalibrators[] = { "off", "aci", "dtaci", NULL };
 
 #define DAY 86400000.0
 #define M struct model_config
@@ -72,6 +73,9 @@ static const struct config_key coverage_keys[] = {
 	           "from-record, unknown or the number of calibration scores",
 	           "Scores that the intervals were calibrated on; from-record reads conformal.n_cal, "
 	           "else unknown."),
+	CONFIG_KEY(OPTION_ROW(M, recalibrate, "recalibrate", OPTION_ENUM, enum recalibrate, "off", 0, 0,
+	                      recalibrators, "Keep the level that would restore coverage in table "
+	                      "`recalibration`; alerts go on judging the intervals as they were made.")),
 	CONFIG_END,
 };
 

@@ -90,6 +90,10 @@ static const char tables_history[] =
 	" WHERE final = 1 AND width_ms > 0 AND width_ms < 3600000;"
 	"CREATE INDEX label_hour ON label_statistics(window_ms)"
 	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;"
+	"CREATE TABLE recalibration(day_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
+	" method TEXT NOT NULL, nominal REAL, level REAL, adjustment REAL, labels INTEGER NOT NULL,"
+	" covered INTEGER NOT NULL, covered_adapted INTEGER NOT NULL, everything INTEGER NOT NULL,"
+	" PRIMARY KEY(day_ms, stream_id)" STRICT_KEYED
 	"CREATE TABLE label_links(model_id INTEGER PRIMARY KEY, taken TEXT NOT NULL, labels INTEGER NOT NULL,"
 	" correlation REAL, p_value REAL" STRICT_ROWS
 	"CREATE TABLE label_recent(stream_id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL,"

@@ -178,6 +178,15 @@ int store_put_label_row(struct store *s, const struct label_row *row);
 /* ERR_MISSING when there is no such row. */
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
                         struct label_row *out);
+/* What recalibration would do, a day of arrivals and version a row. */
+struct recalibration_row {
+	int64_t day_ms;
+	const char *method;         /* aci, dtaci */
+	double nominal, level;      /* promised; to be asked for now, in [0, 1] */
+	double adjustment;          /* to both ends of an interval, or the threshold on 1 - p; NaN: everything */
+	uint64_t labels, covered, covered_adapted, everything; /* everything: labels with an infinite set */
+};
+int store_put_recalibration(struct store *s, uint32_t stream_id, const struct recalibration_row *row);
 /* Does the delay of a model's labels tell their outcome? `taken`: how they reach the tests. */
 struct label_link {
 	uint32_t model_id;

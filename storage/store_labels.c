@@ -196,6 +196,20 @@ int store_put_label_link(struct store *s, const struct label_link *link)
 	                 " VALUES(?, ?, ?, ?, ?)", value, COUNT(value));
 }
 
+int store_put_recalibration(struct store *s, uint32_t stream_id, const struct recalibration_row *row)
+{
+	const struct value value[] = {
+		value_int(row->day_ms), value_int(stream_id), value_text(row->method), value_real(row->nominal),
+		value_real(row->level), value_real(row->adjustment), value_count(row->labels),
+		value_count(row->covered), value_count(row->covered_adapted), value_count(row->everything),
+	};
+
+	return store_run(s, SLOT_RECALIBRATION_PUT,
+	                 "INSERT OR REPLACE INTO recalibration(day_ms, stream_id, method, nominal, level,"
+	                 " adjustment, labels, covered, covered_adapted, everything)"
+	                 " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value, COUNT(value));
+}
+
 /* -- the present --------------------------------------------------------------------------------- */
 
 /* The sum of the most recent days that hold RECENT_LABELS labels together; false: there is no label. */

@@ -187,6 +187,11 @@ static const struct view views[] = {
 	  " JOIN streams s ON s.stream_id = t.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " WHERE s.kind = 'prediction' AND s.field IN ('width', 'set_size')"
 	  " ORDER BY t.window_ms DESC, m.name, s.version, s.segment, s.field" },
+	{ "recalibration_daily",
+	  "SELECT " DAY_TEXT("c.day_ms") " AS day, " NAMES "c.method, c.nominal, c.level, c.adjustment, c.labels,"
+	  " 1.0 * c.covered / c.labels AS coverage, 1.0 * c.covered_adapted / c.labels AS coverage_adapted,"
+	  " c.everything FROM recalibration c JOIN streams s ON s.stream_id = c.stream_id"
+	  " JOIN models m ON m.model_id = s.model_id ORDER BY c.day_ms DESC, m.name, s.version, s.segment" },
 	{ "label_order",
 	  "SELECT m.name AS model, k.taken, k.labels, k.correlation, k.p_value,"
 	  " k.p_value <= 0.01 AS informative FROM label_links k JOIN models m ON m.model_id = k.model_id"

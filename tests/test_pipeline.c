@@ -23,11 +23,12 @@ static const char configuration[] =
 	"    reference: {from: first, records: 500, span: 2d}\n"
 	"    windows: {width: 10m}\n"
 	"    labels: {capacity: 2048, wait: 2d, lateness: 1h, revision: last}\n"
+	"    coverage: {recalibrate: dtaci}\n"
 	"  - name: click\n"
 	"    reference: {from: first, records: 400, span: 1d}\n"
 	"    windows: {records: 150}\n"
 	"    min_effect: 0.2\n"
-	"    coverage: {calibration: 500}\n"
+	"    coverage: {calibration: 500, recalibrate: aci}\n"
 	"    labels: {wait: 2d}\n"
 	"    performance: {accuracy: {at_least: 0.7}, brier: {at_most: 0.3}, calibration: {at_most: 0.05}}\n"
 	"    detectors: {\"feature:z\": [conformal, {method: cusum, h: 6}, adwin], \"prediction:score\": [tolerant, "
@@ -103,6 +104,7 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(history_count(&w, "SELECT count(*) FROM alerts") >= 3);
 	assert_true(history_count(&w, "SELECT count(*) FROM rejected") >= 20);
 	assert_int_equal(history_count(&w, "SELECT count(DISTINCT phase) FROM explanations"), 2);
+	assert_true(history_count(&w, "SELECT count(*) FROM recalibration") >= 10);
 	assert_true(history_count(&w, "SELECT count(DISTINCT s.field) FROM alerts a JOIN streams s USING (stream_id)"
 	                          " WHERE s.kind IN ('performance', 'calibration')") >= 3);
 	assert_true(history_count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);

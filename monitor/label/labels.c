@@ -60,7 +60,11 @@ labels_explained(const struct labels *l)
 size_t
 labels_bytes(const struct labels *l)
 {
-	return sizeof *l + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
+	size_t recalibration = 0;
+
+	for (uint32_t i = 0; i < l->model->versions; i++)
+		recalibration += recalibration_bytes(l->model->version[i]->recalibration);
+	return sizeof *l + recalibration + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
 	       l->entry_capacity * sizeof *l->entry + explain_columns_bytes(&l->explained);
 }
 
@@ -332,6 +336,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	struct outcome o = OUTCOME_NONE;
 	struct label_window *w = label_window(l, row->window);
 	uint16_t group = row->group;
+	double level = labels_row_level(l, row);
 
 	if (!numeric && class == LIMIT_CLASSES)
 		class = text && length ? labels_class(l, text, length) :
@@ -357,6 +362,8 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
 	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
+	if (l->model->config->recalibrate)
+		recalibrate_label(l, labels_version(l, group), &o, level);
 	if (w) {
 		label_rows_add(l, group, w, &o, 1);
 		labels_arrived(l, w, number);

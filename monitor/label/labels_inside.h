@@ -10,6 +10,7 @@
 #include "monitor/label/explain.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
+#include "monitor/label/recalibrate.h"
 #include "monitor/stream/model.h"
 #include "storage/store.h"
 
@@ -83,6 +84,7 @@ struct outcome {
 	double confidence, brier, nll;
 	bool classes, correct;              /* a predicted class was compared; and was right */
 	bool outside;                       /* the label is none of the model's classes */
+	double score;                       /* of nonconformity (recalibrate.h); NaN: none */
 	double label;                       /* numeric; NaN: none */
 	uint16_t predicted, actual;         /* classes that were compared */
 	int64_t delay_ms;
@@ -102,7 +104,7 @@ void labels_forget(struct labels *l); /* windows whose rows have left the journa
 
 #define NOTHING ((double)NAN)
 #define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false, \
-	                   NOTHING, UINT16_MAX, UINT16_MAX, 0 }
+	                   NOTHING, NOTHING, UINT16_MAX, UINT16_MAX, 0 }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
 void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
                          struct outcome *o);

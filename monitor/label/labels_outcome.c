@@ -22,6 +22,7 @@ labels_judge_number(const struct labels *l, const struct journal_row *row, doubl
 	if (!(row->flags & JOURNAL_INTERVAL))
 		return;
 	o->width = upper - lower;
+	o->score = fmax(lower - y, y - upper);
 	if (y < lower)
 		o->flags |= JOURNAL_MISS | JOURNAL_BELOW;
 	else if (y > upper)
@@ -65,6 +66,8 @@ labels_judge_class(const struct labels *l, const struct journal_row *row, const 
 		o->confidence = top;
 		/* without the place of the label there is no score: NaN makes the window's sum unknown */
 		o->brier = at < l->probs ? squares - 2 * p + 1 : (double)NAN;
+		if (row->flags & JOURNAL_SET)
+			o->score = 1 - p;
 		o->nll = at < l->probs ? -log(fmax(p, 1e-12)) : (double)NAN;
 	}
 }

@@ -109,6 +109,8 @@ labels_put(struct labels *l, struct store *store)
 		                                                           l->model->config->labels_wait_ms);
 	if (!err)
 		err = labels_put_link(l, store);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = recalibration_put(l, l->model->version[i], store);
 	if (!err)
 		err = explain_columns_put(&l->explained, l->model, store);
 	journal_set_model(l->journal, l->model->id);
@@ -132,6 +134,8 @@ labels_saved(struct labels *l, bool landed)
 	}
 	journal_saved(l->journal);
 	l->explained.dirty = false;
+	for (uint32_t i = 0; i < l->model->versions; i++)
+		recalibration_saved(l->model->version[i]->recalibration);
 	l->deleted_part = l->deleting_part;
 	l->saved_serial = l->window_base + l->windows - (l->windows ? 1 : 0);
 }
@@ -269,6 +273,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 	}
 	if (!err)
 		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = recalibration_load(l, l->model->version[i], store, d);
 	if (!err)
 		err = explain_columns_load(&l->explained, l->model, store, d);
 	if (!err)

@@ -11,6 +11,7 @@
 #include "monitor/decode/record.h"
 #include "monitor/label/explain.h"
 #include "monitor/label/labels.h"
+#include "monitor/label/recalibrate.h"
 
 const char *
 counter_text(enum counter c)
@@ -103,6 +104,7 @@ model_destroy(struct model *m)
 	for (uint32_t i = 0; i < m->versions; i++) {
 		rows_free(m->version[i]->rows);
 		rows_free(m->version[i]->outcomes);
+		recalibration_destroy(m->version[i]->recalibration);
 		free(m->version[i]->text);
 		free(m->version[i]);
 	}

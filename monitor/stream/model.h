@@ -19,6 +19,7 @@
 struct decoder;
 struct labels;
 struct pipeline;
+struct recalibration;
 struct record;
 
 /* What all models share; owned by the pipeline. */
@@ -92,6 +93,7 @@ struct version {
 	struct stream *value, *width, *set_size, *score, *klass; /* NULL before they are seen */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
+	struct recalibration *recalibration; /* NULL: off, or no label yet */
 	double n_cal;              /* conformal.n_cal last seen; NaN */
 	double level;              /* last seen; NaN */
 	uint32_t label_stream_id;  /* database's, for label_statistics; 0 before the first commit */

@@ -129,10 +129,28 @@ def one(driftd, data, name):
               sum(d for _, _, d in rows) / len(rows) / 3600000)
 
 
+def recalibration(driftd, data):
+    """The promise of adaptive conformal inference: |mean miss - alpha| <= (max(a, 1 - a) + gamma) / (T gamma)."""
+    files = [os.path.join(data, 'bike', f + '.jsonl.gz') for f in ('stream', 'labels')]
+    with tempfile.TemporaryDirectory() as scratch:
+        config, db = (os.path.join(scratch, f) for f in ('driftd.yaml', 'replay.db'))
+        with open(config, 'w') as f:
+            f.write('models: [{name: bike, coverage: {recalibrate: aci}}]\n')
+        subprocess.run([driftd, 'replay', config, *files, '-o', db, '--quiet'], check=True,
+                       stdout=subprocess.DEVNULL)
+        connection = sqlite3.connect(db)
+        n, made, adapted = connection.execute(
+            'SELECT sum(labels), sum(covered), sum(covered_adapted) FROM recalibration').fetchone()
+        connection.close()
+    print(f'bike coverage as made {made / n:.4f}, adapted {adapted / n:.4f} over {n} labels')
+    check('recalibration aci', adapted / n, 0.9, (0.9 + 0.005) / (n * 0.005))
+
+
 def main():
     driftd, data = sys.argv[1:3]
     one(driftd, data, 'bike')
     one(driftd, data, 'elec2')
+    recalibration(driftd, data)
     print(f'{passed} passed, {failed} failed')
     return failed != 0
 
