@@ -99,18 +99,33 @@ joint_bytes(const struct joint *j)
 	return sizeof *j + 2 * sizeof *j->rows + rows * j->members * sizeof *j->vector;
 }
 
-/* So many records that at most joint.records_per_day are used. */
+/* What is known of the rate when it begins: so many records that joint.records_per_day suffices. */
 static uint32_t
 step_of(const struct model *m)
 {
-	double span_ms = (double)(m->common->watermark_ms - m->first_ms), per_day = 0;
+	const struct window_config *w = &m->config->windows;
+	double per_day = m->ref.rate_per_s * DAY_MS / 1000;
 
-	if (m->ref.rate_per_s > 0)
-		per_day = m->ref.rate_per_s * DAY_MS / 1000;
-	if (span_ms > 0)
-		per_day = fmax(per_day, (double)m->counter[COUNT_RECORDS] * DAY_MS / span_ms);
+	if (w->width_ms)
+		per_day = fmax(per_day, m->window_records * DAY_MS / (double)w->width_ms);
 	per_day = floor(per_day / m->config->joint_records_per_day);
-	return per_day < 1 ? 1 : per_day > UINT32_MAX ? UINT32_MAX : (uint32_t)per_day;
+	return per_day < 1 ? 1 : per_day > UINT32_MAX / 4 ? UINT32_MAX / 4 : (uint32_t)per_day;
+}
+
+/* And what turns out: fewer from the next window on, never more, so records stay as far apart as the test
+ * was told. */
+static void
+watch_rate(struct joint *j)
+{
+	int64_t day = floor_to(j->model->common->watermark_ms, (int64_t)DAY_MS);
+
+	if (day != j->day)
+		j->day_rows = 0;
+	j->day = day;
+	if (j->day_rows < j->model->config->joint_records_per_day || j->every > UINT32_MAX / 4)
+		return;
+	j->every *= 2;
+	j->day_rows /= 2;
 }
 
 static void
@@ -277,6 +292,7 @@ joint_take_rows(struct model *m, const struct rows *features)
 			continue;
 		f = facts_of(features, i);
 		at = rows_append(m, j->rows, &f);
+		j->day_rows++;
 		x = j->vector + (size_t)at * j->members;
 		for (uint32_t k = 0; k < j->members; k++)
 			x[k] = j->member[k]->value[i];
@@ -373,6 +389,7 @@ joint_window(struct model *m, struct outbound *out)
 	if (!m->joint)
 		return;
 	end_if_changed(m->joint, out);
+	watch_rate(m->joint);
 	if (m->joint->running && m->joint->mean)
 		take_mean(m);
 }
@@ -391,6 +408,8 @@ joint_save(const struct joint *j, struct codec *out)
 	}
 	codec_put_u32(out, j->every);
 	codec_put_u32(out, j->position);
+	codec_put_i64(out, j->day);
+	codec_put_u32(out, j->day_rows);
 	codec_put_u8(out, j->running);
 	codec_put_u32(out, j->tests);
 	codec_put_f64(out, j->accounted);
@@ -418,6 +437,8 @@ joint_load(struct model *m, struct codec *in)
 	}
 	j->every = codec_get_u32(in);
 	j->position = codec_get_u32(in);
+	j->day = codec_get_i64(in);
+	j->day_rows = codec_get_u32(in);
 	j->running = codec_get_u8(in);
 	j->tests = codec_get_u32(in);
 	j->accounted = codec_get_f64(in);

@@ -43,7 +43,9 @@ struct joint {
 	uint32_t *number;         /* [members] their numbers in the model, and ... */
 	uint32_t *generation;     /* ... of their reference when the joint began with it */
 	uint32_t members;
-	uint32_t every, position; /* one record in `every` is used */
+	uint32_t every, position; /* one record in `every` is used: twice as many when a day has too many */
+	int64_t day;              /* of the watermark, and how many rows it has had */
+	uint32_t day_rows;
 	bool running;
 	/* Conformal ranks promise nothing for records that hang together, and a reference that is a sample of
 	 * them does not show it: the first so many rows in a row do. */
