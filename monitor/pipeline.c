@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "config/diag.h"
 #include "config/limits.h"
+#include "detectors/kit/codec.h"
 #include "monitor/decode/decode.h"
 #include "monitor/log.h"
 #include "monitor/pipeline_inside.h"
@@ -96,6 +97,23 @@ load_model(void *ctx, uint32_t model_id, const char *name, size_t length)
 	return pipeline_model(p, number) ? 0 : ERR_CORRUPT;
 }
 
+static int
+load_episodes(struct pipeline *p, struct diag *d)
+{
+	uint8_t *blob;
+	size_t length;
+	int err = store_get_state(p->store, "episodes", 0, &blob, &length, d);
+
+	if (!err && blob) {
+		struct codec c = { .data = blob, .size = length };
+
+		err = episodes_load(&p->common.episodes, &c) ?
+			diag_set(d, ERR_CORRUPT, "the open episodes are damaged") : 0;
+	}
+	free(blob);
+	return err;
+}
+
 static void
 choose_tick(struct pipeline *p)
 {
@@ -152,6 +170,8 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 		err = store_each_counter(store, load_counter, p);
 	if (!err)
 		err = store_each_model(store, load_model, p);
+	if (!err)
+		err = load_episodes(p, d);
 	if (err) {
 		if (d && !d->text[0])
 			diag_set(d, err, "the database could not be read");
@@ -175,6 +195,7 @@ pipeline_destroy(struct pipeline *p)
 	decoder_destroy(p->common.decoder);
 	runner_scratch_destroy(p->common.scratch);
 	outbound_finish(&p->common.outbound);
+	episodes_finish(&p->common.episodes);
 	free(p->common.sort);
 	free(p->common.bytes);
 	free(p->resume.item);
@@ -215,6 +236,8 @@ pipeline_model(struct pipeline *p, uint32_t number)
 	p->model = must_grow(p->model, &p->model_capacity, number + 1u, sizeof *p->model);
 	if (number >= p->models)
 		p->models = number + 1;
+	p->common.model = p->model;
+	p->common.models = p->models;
 	if (p->model[number])
 		return p->model[number];
 	m = p->model[number] = model_create(&p->common, number, &d);

@@ -7,6 +7,7 @@
 
 #include "config/config.h"
 #include "config/diag.h"
+#include "detectors/kit/codec.h"
 #include "monitor/alert/alert.h"
 #include "monitor/alert/explanation.h"
 #include "monitor/clock.h"
@@ -76,14 +77,41 @@ put_statistics(struct pipeline *p)
 
 static int
 put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s, const char *event,
-           uint32_t number)
+           const struct news *n)
 {
-	char *body = alert_body(row, s, event, number);
+	char *body = alert_body(row, s, event, n);
 	int err = store_put_outbox(p->store, row->alert_id, event, body,
 	                           p->config->alert_mode == ALERTS_SHADOW);
 
 	free(body);
 	return err;
+}
+
+static const struct stream *
+stream_of_id(const struct pipeline *p, uint32_t id)
+{
+	for (size_t k = 0; k < p->models; k++)
+		for (uint32_t i = 0; p->model[k] && i < p->model[k]->streams; i++)
+			if (p->model[k]->stream[i]->id == id)
+				return p->model[k]->stream[i];
+	return NULL;
+}
+
+/* The message of an episode names its lead, and tells the news. */
+static int
+put_message(struct pipeline *p, const struct alert_row *news, const struct news *n)
+{
+	const struct stream *s = stream_of_id(p, n->lead_stream);
+	struct alert_row row = *news;
+
+	s = s ? s : n->stream;
+	memcpy(row.alert_id, n->lead, sizeof row.alert_id);
+	row.kind = kind_table[s->kind].alert;
+	row.opened_ms = n->lead_opened_ms;
+	row.started_ms = n->lead_started_ms;
+	if (n->kind == NEWS_OVER) /* the last of them */
+		row.state = "resolved";
+	return put_outbox(p, &row, s, n->told, n);
 }
 
 static int
@@ -150,7 +178,7 @@ put_news(struct pipeline *p, const struct news *n)
 	}
 	if (!err && n->findings)
 		err = store_cut_explanation(p->store, n->alert_id, n->findings->n);
-	return err || !n->deliver ? err : put_outbox(p, &row, s, event[n->kind], n->event);
+	return err || !n->told ? err : put_message(p, &row, n);
 }
 
 static int
@@ -182,7 +210,7 @@ put_gap(struct pipeline *p, const struct gap_out *g)
 		err = store_insert_alert(p->store, &row);
 	if (!err)
 		err = store_put_alert_event(p->store, row.alert_id, 1, "open", g->at_ms, (double)NAN, (double)NAN, text);
-	return err ? err : put_outbox(p, &row, NULL, "open", 1);
+	return err ? err : put_outbox(p, &row, NULL, "open", NULL);
 }
 
 static int
@@ -213,6 +241,20 @@ put_outbound(struct pipeline *p)
 }
 
 static int
+put_episodes(struct pipeline *p)
+{
+	const struct episodes *e = &p->common.episodes;
+	struct codec c = { .measure = true, .size = SIZE_MAX };
+
+	if (!e->dirty)
+		return 0;
+	episodes_save(e, &c);
+	c = (struct codec){ .data = common_bytes(&p->common, c.at), .size = c.at };
+	episodes_save(e, &c);
+	return store_put_state(p->store, "episodes", 0, c.data, c.at);
+}
+
+static int
 put_progress(struct pipeline *p)
 {
 	const struct common *c = &p->common;
@@ -227,6 +269,8 @@ put_progress(struct pipeline *p)
 		snprintf(name, sizeof name, "rejected_%s", reject_text((enum reject)i));
 		err = store_put_counter(p->store, 0, name, p->rejected[i]);
 	}
+	if (!err)
+		err = put_episodes(p);
 	if (!err && c->watermark_ms != INT64_MIN) {
 		err = store_put_meta_i64(p->store, "watermark_ms", c->watermark_ms);
 		if (!err)
@@ -257,6 +301,7 @@ landed(struct pipeline *p, bool ok)
 	}
 	memcpy(p->rejected_saved, p->rejected, sizeof p->rejected);
 	outbound_clear(&p->common.outbound);
+	p->common.episodes.dirty = false;
 	p->commands = 0;
 	p->dirty = false;
 	for (size_t i = 0; p->source && p->source->vtable->committed && i < p->positions; i++)

@@ -304,13 +304,15 @@ const struct documentation documentation_table[] = {
 	{ "alert_events", "event", "open, updated, explained, acknowledged or resolved." },
 	{ "alert_events", "at_ms", "Event time." },
 	{ "alert_events", "statistic", "Share of the alarm threshold then." },
-	{ "outbox", "", "Messages about alerts that may be delivered, in order." },
+	{ "outbox", "", "Messages about episodes that may be delivered, in order." },
+	{ "outbox", "alert_id", "The episode's first alert that may be delivered: all its messages are about it." },
 	{ "outbox", "outbox_id", "Number of the message." },
 	{ "outbox", "event", "open, updated, acknowledged or resolved." },
 	{ "outbox", "body",
 	  "What is sent, JSON: id (of the message, for ever the same), alert, episode, event, model, "
 	  "version, segment, "
-	  "stream, kind, severity, promise, since, opened, at, effect, harm, explanation, text and others." },
+	  "stream, kind, severity (the gravest of the episode), promise, since, opened, at, effect, harm, "
+	  "explanation, alerts (an array of those of the episode that are open), text and others." },
 	{ "outbox", "state",
 	  "pending: delivery has not taken it up; routed: a row a sink in deliveries; unwanted: no sink "
 	  "wants it; "

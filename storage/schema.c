@@ -108,6 +108,7 @@ static const char tables_alerts[] =
 	" effect_high REAL, effect_unit TEXT, old_value REAL, new_value REAL, promise_words TEXT,"
 	" dependence TEXT, explanation TEXT, harm TEXT, text TEXT, topic TEXT, partition INTEGER,"
 	" offset INTEGER" STRICT_ROWS
+	"CREATE INDEX alerts_episode ON alerts(episode_id);"
 	"CREATE INDEX alerts_unresolved ON alerts(opened_ms) WHERE state <> 'resolved';"
 	"CREATE TABLE alert_events(alert_id TEXT NOT NULL, sequence INTEGER NOT NULL,"
 	" event TEXT NOT NULL, at_ms INTEGER, statistic REAL, effect REAL, text TEXT,"

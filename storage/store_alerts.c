@@ -139,7 +139,9 @@ int store_put_outbox(struct store *s, const char *alert_id, const char *event, c
 
 	return store_run(s, SLOT_OUTBOX_ADD,
 	                 "INSERT INTO outbox(alert_id, event, body, state) VALUES(?1, ?2, json_set(?3,"
-	                 " '$.severity', (SELECT severity FROM alerts WHERE alert_id = ?1)), ?4)", value,
+	                 " '$.severity', (SELECT severity FROM alerts WHERE"
+	                 " episode_id = (SELECT episode_id FROM alerts WHERE alert_id = ?1) ORDER BY"
+	                 " severity = 'info', severity = 'warning' LIMIT 1)), ?4)", value,
 	                 COUNT(value));
 }
 

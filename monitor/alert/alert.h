@@ -39,11 +39,11 @@ size_t alert_json_text(const char *text, uint32_t length, char *out, size_t size
 /* A cell in words: `"above":1,"to":2` or `"category":"x"`. */
 size_t alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size);
 void alert_promise_words(const struct common *common, enum promise promise, char *out, size_t size);
-/* The message of one event for the outbox: JSON, malloc()ed. `number`: of the event within its alert; the
- * message's id, "ALERT-NUMBER", is the same whenever the record is read. s NULL: an alert of the system. What
- * the row leaves out (NULL, INT64_MIN) is left out; NaN is null. The severity is
- * added by store_put_outbox. */
-char *alert_body(const struct alert_row *row, const struct stream *s, const char *event, uint32_t number);
+/* The message of an episode for the outbox: JSON, malloc()ed. n: the news, NULL of the system. The message's
+ * id, "EPISODE-NUMBER", is the same whenever the record is read. s NULL: an alert of the system. What the row
+ * leaves out (NULL, INT64_MIN) is left out; NaN is null. The severity is added by store_put_outbox. */
+char *alert_body(const struct alert_row *row, const struct stream *s, const char *event,
+                 const struct news *n);
 /* 2026-01-02T03:04:05.678Z; size >= 32. */
 void time_text(int64_t ms, char *out, int size);
 

@@ -40,8 +40,26 @@ put_time(FILE *out, const char *name, int64_t ms)
 	put_word(out, name, text);
 }
 
+/* The text of the news, and how many other alerts are open. */
+static void
+put_text_of(FILE *out, const struct alert_row *row, const struct news *n)
+{
+	size_t size = row->text ? strlen(row->text) + 80 : 0;
+	char *text;
+
+	if (!row->text)
+		return;
+	text = must_calloc(size, 1);
+	snprintf(text, size, "%s", row->text);
+	if (n && n->others)
+		snprintf(text + strlen(text), size - strlen(text), "\nwith:  %u other open alert%s of this episode",
+		         n->others, n->others > 1 ? "s" : "");
+	put_word(out, "text", text);
+	free(text);
+}
+
 char *
-alert_body(const struct alert_row *row, const struct stream *s, const char *event, uint32_t number)
+alert_body(const struct alert_row *row, const struct stream *s, const char *event, const struct news *n)
 {
 	char *text = NULL;
 	size_t length = 0;
@@ -49,11 +67,11 @@ alert_body(const struct alert_row *row, const struct stream *s, const char *even
 
 	must(out != NULL);
 	fprintf(out, "{\"id\":\"%s-%u\",\"alert\":\"%s\",\"episode\":\"%s\",\"event\":\"%s\",\"state\":\"%s\"",
-	        row->alert_id, number, row->alert_id, row->episode_id, event, row->state);
+	        row->episode_id, n ? n->message : 1, row->alert_id, row->episode_id, event, row->state);
 	if (s) {
 		put_text(out, "model", s->model->name, s->model->name_length);
 		put_text(out, "version", s->version, s->version_length);
-		fputs(",\"segment\":\"\"", out);
+		put_word(out, "segment", stream_segment(s));
 		put_word(out, "stream", s->name);
 	} else {
 		fputs(",\"model\":\"\",\"version\":\"\",\"segment\":\"\",\"stream\":\"\"", out);
@@ -78,7 +96,9 @@ alert_body(const struct alert_row *row, const struct stream *s, const char *even
 	put_word(out, "harm", row->harm);
 	if (row->explanation)
 		fprintf(out, ",\"explanation\":%s", row->explanation);
-	put_word(out, "text", row->text);
+	if (n && n->alerts)
+		fprintf(out, ",\"alerts\":%s", n->alerts);
+	put_text_of(out, row, n);
 	fputc('}', out);
 	must(fclose(out) == 0);
 	return text;

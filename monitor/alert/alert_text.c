@@ -205,30 +205,6 @@ by_sequence(const void *a, const void *b)
 	return order ? order : strcmp(x->alert_id, y->alert_id);
 }
 
-/* The open episode of the same model whose estimated start is nearest, within one window (at least an
- * hour): one cause, one message. What is open is what the news up to this one say, so that the answer does
- * not depend on when commits happen. */
-static const char *
-episode_of(const struct news *n)
-{
-	const struct model *m = n->stream->model;
-	int64_t reach = m->config->windows.width_ms > 3600000 ? m->config->windows.width_ms : 3600000;
-	const char *found = NULL;
-	int64_t nearest = INT64_MAX;
-
-	for (uint32_t i = 0; i < m->streams; i++) {
-		const struct stream *s = m->stream[i];
-		int64_t apart = s->settled_ms - n->started_ms;
-
-		apart = apart < 0 ? -apart : apart;
-		if (s == n->stream || !s->settled_open || apart > reach || apart >= nearest)
-			continue;
-		nearest = apart;
-		found = s->episode_id;
-	}
-	return found;
-}
-
 void
 alert_settle(struct common *common, struct outbound *out)
 {
@@ -239,23 +215,8 @@ alert_settle(struct common *common, struct outbound *out)
 	qsort(out->news + from, out->news_count - from, sizeof *out->news, by_sequence);
 	for (size_t i = from; i < out->news_count; i++) {
 		struct news *n = &out->news[i];
-		struct stream *s = n->stream;
 
-		if (n->kind == NEWS_OPEN) {
-			const char *episode = episode_of(n);
-
-			memcpy(s->episode_id, episode ? episode : n->alert_id, sizeof s->episode_id);
-			s->settled_open = true;
-			s->settled_ms = n->started_ms;
-		} else if (n->kind == NEWS_OVER) {
-			s->settled_open = false;
-		}
-		memcpy(n->episode_id, n->kind == NEWS_NOTE ? n->alert_id : s->episode_id,
-		       sizeof n->episode_id);
-		n->deliver = common->config->send == SEND_ALL || n->promise == PROMISE_CERTIFIED ||
-		             (kind_table[s->kind].always_delivered && n->kind != NEWS_NOTE) ||
-		             !isnan(s->known_p0); /* a stated level is told even when the promise is void */
-		n->deliver = n->deliver && n->kind != NEWS_EXPLAINED; /* one change, one message */
+		episodes_settle(common, n);
 		n->text = text_of(common, n);
 	}
 	out->news_sorted = out->news_count;

@@ -116,6 +116,7 @@ outbound_clear(struct outbound *o)
 	for (size_t i = 0; i < o->news_count; i++) {
 		free(o->news[i].explanation);
 		free(o->news[i].findings);
+		free(o->news[i].alerts);
 		free(o->news[i].text);
 	}
 	for (size_t i = 0; i < o->statistics_count; i++)

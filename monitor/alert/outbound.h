@@ -37,7 +37,14 @@ struct news {
 	const char *resolved_by;   /* NEWS_OVER: static text */
 	const char *method;
 	uint32_t step;
-	bool deliver;              /* goes to the outbox */
+	/* set when news are sorted: what is told of it, to the outbox (episodes.h) */
+	const char *told;          /* event of the message: open, updated, ...; NULL: none */
+	uint32_t message;          /* its number within the episode */
+	char lead[33];             /* alert that it is about */
+	uint32_t lead_stream;      /* id of that alert's stream */
+	int64_t lead_opened_ms, lead_started_ms;
+	char *alerts;              /* open alerts of the episode, JSON, malloc()ed, or NULL */
+	uint32_t others;           /* of them beside this one */
 	char harm[160];            /* coverage or error when the present window began */
 	char *explanation;         /* JSON or NULL, malloc()ed */
 	struct findings *findings; /* where hits concentrate, or NULL, malloc()ed */

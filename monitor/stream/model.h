@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "detectors/runner.h"
+#include "monitor/alert/episodes.h"
 #include "monitor/alert/outbound.h"
 #include "monitor/label/limited.h"
 #include "monitor/stream/joint.h"
@@ -34,6 +35,9 @@ struct common {
 	bool missing_any;             /* not all of it is 0 */
 	double column[ROWS_MAX];      /* a column as one test sees it */
 	struct outbound outbound;
+	struct episodes episodes;
+	struct model *const *model;   /* [models], NULL where one has not been seen: the pipeline's */
+	size_t models;
 	double *sort;                 /* room to sort references: grows */
 	size_t sort_capacity;
 	uint8_t *bytes;               /* room to encode states: grows */

@@ -24,6 +24,13 @@ stream_type_text(enum stream_type type)
 }
 
 const char *
+stream_segment(const struct stream *s)
+{
+	(void)s;
+	return "";
+}
+
+const char *
 stream_unit(const struct stream *s)
 {
 	static const char *const text[] = { "sigma", "points", "tv" };

@@ -116,6 +116,9 @@ struct stream {
 	char episode_id[33];        /* of the open or last alert */
 	bool settled_open;
 	int64_t settled_ms;         /* its estimated start */
+	char settled_alert[33];
+	double settled_effect;      /* last told */
+	uint64_t settled_topic;     /* hash of the topic of its opening record */
 };
 
 struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream_type type,
@@ -124,6 +127,7 @@ struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
+const char *stream_segment(const struct stream *s); /* key=value, "" for all */
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 

@@ -51,6 +51,7 @@ stream_save(const struct stream *s, struct codec *out)
 	summary_save(&s->summary, out);
 	episode_save(&s->episode, out);
 	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
+	codec_put_u64(out, s->settled_topic);
 	if (s->categories)
 		save_categories(s->categories, out);
 	codec_put_u8(out, s->explain != NULL);
@@ -140,8 +141,11 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	episode_load(&s->episode, in);
 	codec_get_bytes(in, s->episode_id, sizeof s->episode_id);
 	s->episode_id[sizeof s->episode_id - 1] = 0;
+	s->settled_topic = codec_get_u64(in);
 	s->settled_open = s->episode.open; /* news are settled before every commit */
 	s->settled_ms = s->episode.started_ms;
+	memcpy(s->settled_alert, s->episode.alert_id, sizeof s->settled_alert);
+	s->settled_effect = s->episode.reported;
 	err = s->categories ? load_categories(s, in) : 0;
 	if (!err && !load_explain(s, in))
 		err = ERR_CORRUPT;
