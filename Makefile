@@ -111,6 +111,10 @@ test-vectors: $B/driftd  ## every golden vector through the filters of the comma
 test-truth: $B/driftd  ## replays of tests/data against the figures in its truth.json
 	python3 tests/tools/check_truth.py $B/driftd tests/data
 	python3 tests/tools/check_uncertainty.py $B/driftd tests/data/producers
+.PHONY: bench-ood
+bench-ood: PYTHON ?= python3
+bench-ood: $B/bench_ood  ## microseconds a record of the out-of-distribution scores; LARGE=1, PYTHON=
+	@$B/bench_ood $(LARGE); status=$$?; $(PYTHON) tests/bench/peer_ood.py; exit $$status
 .PHONY: test-ood
 test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
 	python3 tests/tools/check_ood.py $B/driftd tests/data

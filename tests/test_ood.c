@@ -95,6 +95,7 @@ every_instruction_set_gives_the_same_bits(void **state)
 		g.logits = false;
 		k->gen(p, D, &g, out[3]);
 		k->axpy(out[3] + 20, 0.3, x + 1, 31);
+		k->symmetric(w, 5, 16, x, out[3] + 140 - 140 % 8);
 		k->rotate(out[3] + 60, out[3] + 100, 0.6, 0.8, 31);
 		if (which == 0)
 			continue;
@@ -245,13 +246,14 @@ world_free(struct world *w)
 }
 
 static void
-score_all(const struct score *s, const struct score_rows *fit, const struct score_rows *rows, uint32_t step,
-          double *out)
+score_with(enum tile_isa isa, const struct score *s, const struct score_rows *fit,
+           const struct score_rows *rows, uint32_t step, double *out)
 {
 	struct score_options o = defaults();
 	struct scorer scorer;
 	struct diag d;
 
+	o.isa = isa;
 	o.gen_classes = 2;
 	assert_int_equal(scorer_init(&scorer, &s, 1, &o, s->flags & SCORE_ADAPTIVE ? NULL : fit, fit, &d), 0);
 	for (uint32_t from = 0; from < rows->n;) {
@@ -265,6 +267,36 @@ score_all(const struct score *s, const struct score_rows *fit, const struct scor
 		from += n;
 	}
 	scorer_finish(&scorer);
+}
+
+static void
+score_all(const struct score *s, const struct score_rows *fit, const struct score_rows *rows, uint32_t step,
+          double *out)
+{
+	score_with(TILE_BEST, s, fit, rows, step, out);
+}
+
+static void
+scores_do_not_depend_on_the_instruction_set(void **state)
+{
+	enum { N = 100 };
+	struct world fit, w;
+	double base[N], other[N];
+
+	(void)state;
+	world_make(&fit, 13, 300);
+	world_make(&w, 29, N);
+	for (size_t i = 0; score_table[i] != NULL; i++) {
+		score_with(TILE_BASE, score_table[i], &fit.rows, &w.rows, N, base);
+		for (int isa = TILE_AVX2; isa <= TILE_AVX512; isa++) {
+			if (tile_kernel((enum tile_isa)isa) == NULL)
+				continue;
+			score_with((enum tile_isa)isa, score_table[i], &fit.rows, &w.rows, N, other);
+			assert_memory_equal(base, other, sizeof base);
+		}
+	}
+	world_free(&fit);
+	world_free(&w);
 }
 
 static void
@@ -486,6 +518,7 @@ extern const struct CMUnitTest ood_tests[];
 const struct CMUnitTest ood_tests[] = {
 	TEST("ood/every_score_is_documented_and_found", every_score_is_documented_and_found),
 	TEST("ood/every_instruction_set_gives_the_same_bits", every_instruction_set_gives_the_same_bits),
+	TEST("ood/scores_do_not_depend_on_the_instruction_set", scores_do_not_depend_on_the_instruction_set),
 	TEST("ood/softmax_is_exact_to_the_last_digits", softmax_is_exact_to_the_last_digits),
 	TEST("ood/eigenvectors_and_whitening_belong_to_the_matrix",
 	     eigenvectors_and_whitening_belong_to_the_matrix),

@@ -44,6 +44,7 @@ pair_min(pair a, pair b)
 #define TILE_TEXT "base"
 #define TILE_TARGET
 #define TILE_WIDTH 2
+#define TILE_SET(x) ((pair){ x, x })
 #define TILE_FMA(a, b, c) pair_fma(a, b, c)
 #define TILE_MAX(a, b) pair_max(a, b)
 #define TILE_MIN(a, b) pair_min(a, b)
@@ -70,6 +71,7 @@ transpose(const double *row, size_t stride, double *out)
 #define TILE_TEXT "avx2"
 #define TILE_TARGET __attribute__((target("avx2,fma")))
 #define TILE_WIDTH 4
+#define TILE_SET(x) ((avx2_vec)_mm256_set1_pd(x))
 #define TILE_FMA(a, b, c) (avx2_vec) _mm256_fmadd_pd((__m256d)(a), (__m256d)(b), (__m256d)(c))
 #define TILE_MAX(a, b) (avx2_vec) _mm256_max_pd((__m256d)(a), (__m256d)(b))
 #define TILE_MIN(a, b) (avx2_vec) _mm256_min_pd((__m256d)(a), (__m256d)(b))
@@ -82,6 +84,7 @@ transpose(const double *row, size_t stride, double *out)
 #define TILE_TEXT "avx512"
 #define TILE_TARGET __attribute__((target("avx512f,avx512dq,avx2,fma")))
 #define TILE_WIDTH 8
+#define TILE_SET(x) ((avx512_vec)_mm512_set1_pd(x))
 #define TILE_FMA(a, b, c) (avx512_vec) _mm512_fmadd_pd((__m512d)(a), (__m512d)(b), (__m512d)(c))
 #define TILE_MAX(a, b) (avx512_vec) _mm512_max_pd((__m512d)(a), (__m512d)(b))
 #define TILE_MIN(a, b) (avx512_vec) _mm512_min_pd((__m512d)(a), (__m512d)(b))

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { TILE_ROWS = 16, PANEL_ROWS = 12 };
+enum { TILE_ROWS = 16, PANEL_ROWS = 12, TILE_STRIDE = 8 };
 
 /* What the scores of a classifier's output are made of, row by row. */
 struct tile_softmax {
@@ -47,12 +47,16 @@ struct tile_kernel {
 	void (*softmax)(const double *tile, uint32_t classes, struct tile_softmax *out);
 	void (*shares)(const double *tile, uint32_t classes, struct tile_softmax *out);
 	void (*gen)(const double *tile, uint32_t classes, const struct tile_gen *g, double *out);
-	/* y[i] += a x[i], and the rotation (x, y) <- (c x - s y, s x + c y): for the fits. */
+	/* out = M x and M <- c M - v v' of a symmetric matrix whose rows are padded with zeros to `stride`,
+	 * a multiple of TILE_STRIDE; out and v are [stride]. M stays symmetric to the last bit. */
+	void (*symmetric)(const double *m, uint32_t rows, uint32_t stride, const double *x, double *out);
+	void (*rank_one)(double *m, uint32_t rows, uint32_t stride, double c, const double *v);
+	/* y[i] += a x[i];  the rotation (x, y) <- (c x - s y, s x + c y). Any alignment. */
 	void (*axpy)(double *y, double a, const double *x, size_t n);
 	void (*rotate)(double *x, double *y, double c, double s, size_t n);
 };
 
-enum tile_isa { TILE_BASE, TILE_AVX2, TILE_AVX512, TILE_BEST };
+enum tile_isa { TILE_BEST, TILE_BASE, TILE_AVX2, TILE_AVX512 };
 /* The kernels of an instruction set, NULL when this processor lacks it; TILE_BEST always exists. */
 const struct tile_kernel *tile_kernel(enum tile_isa isa);
 

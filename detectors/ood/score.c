@@ -122,7 +122,7 @@ scorer_init(struct scorer *s, const struct score *const *score, uint32_t n, cons
 	size_t tiles = (size_t)tile_count(SCORER_ROWS) * sizeof *s->softmax;
 	int err = 0;
 
-	*s = (struct scorer){ .kernel = tile_kernel(TILE_BEST), .tile_columns = shape->classes };
+	*s = (struct scorer){ .kernel = tile_kernel(o->isa), .tile_columns = shape->classes };
 	s->tile = score_array(shape->classes, TILE_ROWS);
 	s->softmax = carve_memory((tiles + CARVE_ALIGN - 1) / CARVE_ALIGN * CARVE_ALIGN);
 	if (s->tile == NULL || s->softmax == NULL)

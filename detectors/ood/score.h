@@ -56,6 +56,7 @@ struct score_options {
 	double lambda;
 	uint32_t trees, depth, window;
 	int64_t seed;
+	enum tile_isa isa;             /* zero: the best; no parameter, for tests and benches */
 };
 enum space_choice { SPACE_AUTO, SPACE_NONE, SPACE_UNIT, SPACE_STANDARD };
 

@@ -18,6 +18,8 @@ struct ecod {
 	uint32_t n, features; /* of the table */
 	double *value;        /* [features][n] ascending */
 	double *surprise;     /* [n + 1] -ln((k + 1) / (n + 1)) */
+	double *tiles;        /* [SCORER_ROWS * features] */
+	const struct tile_kernel *kernel;
 };
 
 static void
@@ -29,6 +31,7 @@ ecod_destroy(void *instance)
 		return;
 	free(self->value);
 	free(self->surprise);
+	free(self->tiles);
 	free(self);
 }
 
@@ -53,7 +56,9 @@ ecod_create(void **out, const struct score_options *o, const struct score_rows *
 	self->features = features;
 	self->value = score_array(features, self->n);
 	self->surprise = score_array((size_t)self->n + 1, 1);
-	if (self->value == NULL || self->surprise == NULL)
+	self->kernel = tile_kernel(o->isa);
+	self->tiles = score_array(SCORER_ROWS, features);
+	if (self->value == NULL || self->surprise == NULL || self->tiles == NULL)
 		goto failed;
 	for (uint32_t f = 0; f < features; f++) {
 		double *to = self->value + (size_t)f * self->n;
@@ -76,43 +81,71 @@ failed:
 	return score_no_memory(d);
 }
 
-/* Values below x; with `equal`, those equal to it too. */
-static uint32_t
-below(const double *value, uint32_t n, double x, bool equal)
+/* Values at or below each number of a tile's row, side by side, so that their steps overlap; without
+ * branches. */
+static void
+search(const double *value, uint32_t n, const double *x, uint32_t *found)
 {
-	uint32_t at = 0;
+	uint32_t at[TILE_ROWS] = { 0 };
 
-	while (n > 0) {
+	while (n > 1) {
 		uint32_t half = n / 2;
-		bool right = equal ? value[at + half] <= x : value[at + half] < x;
 
-		at += right ? half + 1 : 0;
-		n = right ? n - half - 1 : half;
+		for (int s = 0; s < TILE_ROWS; s++)
+			at[s] += half & (0u - (uint32_t)(value[at[s] + half - 1] <= x[s]));
+		n -= half;
 	}
-	return at;
+	for (int s = 0; s < TILE_ROWS; s++)
+		found[s] = at[s] + (value[at[s]] <= x[s]);
 }
 
+/* Values below x among the first `up`, which are at or below it. */
+static uint32_t
+below(const double *value, uint32_t up, double x)
+{
+	uint32_t low = 0;
+
+	/* ties are rare: most records need no other search */
+	if (up == 0 || value[up - 1] < x)
+		return up;
+	while (low < up) {
+		uint32_t middle = low + (up - low) / 2;
+
+		if (value[middle] < x)
+			low = middle + 1;
+		else
+			up = middle;
+	}
+	return low;
+}
+
+/* Feature by feature, so that a table is in the cache for all rows. */
 static void
 ecod_run(void *instance, const struct score_rows *rows, double *out)
 {
 	const struct ecod *self = instance;
+	uint32_t up[TILE_ROWS], width = self->features * TILE_ROWS;
 
-	for (uint32_t r = 0; r < rows->n; r++) {
-		double sum = 0.0;
+	for (uint32_t r = 0; r < rows->n; r += TILE_ROWS)
+		self->kernel->load(rows->feature + (size_t)r * self->features, self->features,
+		                   rows->n - r < TILE_ROWS ? rows->n - r : TILE_ROWS, self->features,
+		                   self->tiles + (size_t)(r / TILE_ROWS) * width);
+	for (uint32_t r = 0; r < rows->n; r++)
+		out[r] = 0.0;
+	for (uint32_t f = 0; f < self->features; f++) {
+		const double *value = self->value + (size_t)f * self->n;
 
-		for (uint32_t f = 0; f < self->features; f++) {
-			const double *value = self->value + (size_t)f * self->n;
-			double x = rows->feature[(size_t)r * self->features + f], left, right;
-			uint32_t up = below(value, self->n, x, true), under = up;
+		for (uint32_t from = 0; from < rows->n; from += TILE_ROWS) {
+			const double *x = self->tiles + (size_t)(from / TILE_ROWS) * width + f * TILE_ROWS;
 
-			/* ties are rare: most records need one search */
-			if (up > 0 && !(value[up - 1] < x))
-				under = below(value, up, x, false);
-			left = self->surprise[up];
-			right = self->surprise[self->n - under];
-			sum += left > right ? left : right;
+			search(value, self->n, x, up);
+			for (uint32_t s = 0; s < TILE_ROWS && from + s < rows->n; s++) {
+				double left = self->surprise[up[s]];
+				double right = self->surprise[self->n - below(value, up[s], x[s])];
+
+				out[from + s] += left > right ? left : right;
+			}
 		}
-		out[r] = sum;
 	}
 }
 

@@ -19,10 +19,11 @@
 static const double PRECISION_MAX = 1e15;
 
 struct ew_maha {
-	uint32_t d;
+	const struct tile_kernel *kernel;
+	uint32_t d, stride;
 	double lambda;
-	double *mean, *y, *py; /* [d] */
-	double *precision;     /* [d * d], symmetric */
+	double *mean, *y, *py; /* [stride] */
+	double *precision;     /* [d * stride], symmetric, zeros beyond d */
 };
 
 static void
@@ -46,18 +47,20 @@ ew_maha_create(void **out, const struct score_options *o, const struct score_row
 	(void)fit;
 	if (self == NULL)
 		return score_no_memory(diag);
+	self->kernel = tile_kernel(o->isa);
 	self->d = d;
 	self->lambda = o->lambda;
-	self->mean = score_array(d, 3);
-	self->precision = score_array(d, d);
+	self->stride = (d + TILE_STRIDE - 1) / TILE_STRIDE * TILE_STRIDE;
+	self->mean = score_array(self->stride, 3);
+	self->precision = score_array(d, self->stride);
 	if (self->mean == NULL || self->precision == NULL) {
 		ew_maha_destroy(self);
 		return score_no_memory(diag);
 	}
-	self->y = self->mean + d;
-	self->py = self->y + d;
+	self->y = self->mean + self->stride;
+	self->py = self->y + self->stride;
 	for (uint32_t i = 0; i < d; i++)
-		self->precision[(size_t)i * d + i] = 1.0;
+		self->precision[(size_t)i * self->stride + i] = 1.0;
 	*out = self;
 	return 0;
 }
@@ -66,11 +69,11 @@ static void
 scale_back(struct ew_maha *self, uint32_t i)
 {
 	double *p = self->precision;
-	double f = sqrt(PRECISION_MAX / p[(size_t)i * self->d + i]);
+	double f = sqrt(PRECISION_MAX / p[(size_t)i * self->stride + i]);
 
 	for (uint32_t j = 0; j < self->d; j++) {
-		p[(size_t)i * self->d + j] *= f;
-		p[(size_t)j * self->d + i] *= f;
+		p[(size_t)i * self->stride + j] *= f;
+		p[(size_t)j * self->stride + i] *= f;
 	}
 }
 
@@ -78,33 +81,22 @@ static double
 score_and_learn(struct ew_maha *self, const double *x)
 {
 	uint32_t d = self->d;
-	double square = 0.0, share;
+	double square = 0.0, root;
 
 	for (uint32_t i = 0; i < d; i++)
 		self->y[i] = x[i] - self->mean[i];
-	for (uint32_t i = 0; i < d; i++) {
-		const double *row = self->precision + (size_t)i * d;
-		double sum = 0.0;
-
-		for (uint32_t j = 0; j < d; j++)
-			sum += row[j] * self->y[j];
-		self->py[i] = sum;
-		square += sum * self->y[i];
-	}
+	self->kernel->symmetric(self->precision, d, self->stride, self->y, self->py);
+	for (uint32_t i = 0; i < d; i++)
+		square += self->py[i] * self->y[i];
 	/* a value that overflows is told, and not learnt */
 	if (!(fabs(square) < SCORE_FARTHEST))
 		return SCORE_FARTHEST;
-	share = self->lambda / (1.0 + self->lambda * square);
+	root = sqrt(self->lambda / (1.0 + self->lambda * square) / (1.0 - self->lambda));
 	for (uint32_t i = 0; i < d; i++)
-		for (uint32_t j = 0; j <= i; j++) {
-			double p = self->precision[(size_t)i * d + j];
-
-			p = (p - share * self->py[i] * self->py[j]) / (1.0 - self->lambda);
-			self->precision[(size_t)i * d + j] = p;
-			self->precision[(size_t)j * d + i] = p;
-		}
+		self->py[i] *= root;
+	self->kernel->rank_one(self->precision, d, self->stride, 1.0 / (1.0 - self->lambda), self->py);
 	for (uint32_t i = 0; i < d; i++)
-		if (self->precision[(size_t)i * d + i] > PRECISION_MAX)
+		if (self->precision[(size_t)i * self->stride + i] > PRECISION_MAX)
 			scale_back(self, i);
 	for (uint32_t i = 0; i < d; i++)
 		self->mean[i] += self->lambda * self->y[i];

@@ -15,19 +15,21 @@
 #include "detectors/kit/rng.h"
 #include "detectors/ood/score.h"
 
+enum { TREES_MAX = 200 };
 /* Random numbers of tree t: stream 3 * 2^32 + t. */
 static const uint64_t first_stream = UINT64_C(3) << 32;
 
 struct hst_node {
 	double split;
 	uint32_t feature;
-	uint32_t reference, latest; /* records: of the window before, and of this one */
+	uint32_t reference; /* records of the window before */
 };
 
 struct hst {
 	uint32_t d, trees, depth, window, records; /* records: of this window */
-	size_t nodes;                              /* of a tree, the root first, children of i at 2i + 1, 2i + 2 */
-	struct hst_node *node;                     /* [trees * nodes] */
+	size_t nodes;          /* of a tree, the root first, children of i at 2i + 1, 2i + 2 */
+	struct hst_node *node; /* [trees * nodes] */
+	uint32_t *latest;      /* [trees * nodes] records of this window */
 };
 
 static void
@@ -38,6 +40,7 @@ hst_destroy(void *instance)
 	if (self == NULL)
 		return;
 	free(self->node);
+	free(self->latest);
 	free(self);
 }
 
@@ -85,7 +88,8 @@ hst_create(void **out, const struct score_options *o, const struct score_rows *f
 	*self = (struct hst){ .d = d, .trees = o->trees, .depth = o->depth, .window = o->window };
 	self->nodes = ((size_t)2 << o->depth) - 1;
 	self->node = calloc(o->trees * self->nodes, sizeof *self->node);
-	if (self->node == NULL)
+	self->latest = calloc(o->trees * self->nodes, sizeof *self->latest);
+	if (self->node == NULL || self->latest == NULL)
 		goto failed;
 	for (uint32_t t = 0; t < o->trees; t++) {
 		struct grower g = { (uint64_t)o->seed, first_stream + t, 0, self->node + t * self->nodes, d,
@@ -108,23 +112,32 @@ failed:
 	return score_no_memory(diag);
 }
 
-/* One tree: its mass for x, which it counts. */
+/* Down all trees together, level by level, so that their steps overlap. A tree that has given its mass goes
+ * on counting. */
 static double
-walk(struct hst *self, struct hst_node *tree, const double *x)
+walk(struct hst *self, const double *x)
 {
-	double few = 0.1 * (double)self->window, mass = -1.0;
-	size_t at = 0;
+	uint32_t at[TREES_MAX] = { 0 }, open[TREES_MAX], few = (self->window + 9) / 10;
+	double sum = 0.0;
 
-	for (uint32_t depth = 0;; depth++) {
-		struct hst_node *node = &tree[at];
+	for (uint32_t t = 0; t < self->trees; t++)
+		open[t] = UINT32_MAX;
+	for (uint32_t depth = 0; depth <= self->depth; depth++) {
+		uint32_t least = depth == self->depth ? UINT32_MAX : few;
+		uint64_t mass = 0;
 
-		node->latest++;
-		if (mass < 0.0 && (depth == self->depth || (double)node->reference < few))
-			mass = ldexp((double)node->reference, (int)depth);
-		if (depth == self->depth)
-			return mass;
-		at = 2 * at + (x[node->feature] < node->split ? 1 : 2);
+		for (uint32_t t = 0; t < self->trees; t++) {
+			const struct hst_node *node = &self->node[t * self->nodes + at[t]];
+			uint32_t here = 0u - (uint32_t)(node->reference < least);
+
+			self->latest[t * self->nodes + at[t]]++;
+			mass += node->reference & here & open[t];
+			open[t] &= ~here;
+			at[t] = 2 * at[t] + 2 - (uint32_t)(x[node->feature] < node->split);
+		}
+		sum += ldexp((double)mass, (int)depth);
 	}
+	return sum;
 }
 
 static void
@@ -133,24 +146,19 @@ hst_run(void *instance, const struct score_rows *rows, double *out)
 	struct hst *self = instance;
 
 	for (uint32_t r = 0; r < rows->n; r++) {
-		double sum = 0.0;
-
-		for (uint32_t t = 0; t < self->trees; t++)
-			sum += walk(self, self->node + t * self->nodes,
-			            rows->feature + (size_t)r * self->d);
-		out[r] = -sum;
+		out[r] = -walk(self, rows->feature + (size_t)r * self->d);
 		if (++self->records < self->window)
 			continue;
 		self->records = 0;
 		for (size_t i = 0; i < self->trees * self->nodes; i++) {
-			self->node[i].reference = self->node[i].latest;
-			self->node[i].latest = 0;
+			self->node[i].reference = self->latest[i];
+			self->latest[i] = 0;
 		}
 	}
 }
 
 static const struct option options_table[] = {
-	OPT_U32(struct score_options, trees, "trees", "25", 1, 200, "trees"),
+	OPT_U32(struct score_options, trees, "trees", "25", 1, TREES_MAX, "trees"),
 	OPT_U32(struct score_options, depth, "depth", "8", 1, 15, "cuts from root to leaf"),
 	OPT_U32(struct score_options, window, "window", "250", 1, 1000000, "records of a window"),
 	OPT_I64(struct score_options, seed, "seed", "1", 0, 0x1p53, "seed of the trees"),

@@ -67,7 +67,7 @@ knn_create(void **out, const struct score_options *o, const struct score_rows *r
 		free(self);
 		return score_no_memory(diag);
 	}
-	self->kernel = tile_kernel(TILE_BEST);
+	self->kernel = tile_kernel(o->isa);
 	self->features = features;
 	self->n = rows->n;
 	self->k = choose_k(o, features, rows->n);

@@ -41,7 +41,7 @@ output_create(void **out, const struct score_options *o, const struct score_rows
 	(void)fit;
 	if (self == NULL)
 		return score_no_memory(d);
-	self->kernel = tile_kernel(TILE_BEST);
+	self->kernel = tile_kernel(o->isa);
 	self->temperature = o->temperature;
 	self->power = o->gen_power;
 	self->most = o->gen_classes;

@@ -200,7 +200,7 @@ create(void **out, const struct score_options *o, const struct score_rows *rows,
 
 	if (self == NULL)
 		return score_no_memory(diag);
-	self->kernel = tile_kernel(TILE_BEST);
+	self->kernel = tile_kernel(o->isa);
 	self->features = features;
 	self->relative = relative;
 	self->tiles = score_array(SCORER_ROWS, d);

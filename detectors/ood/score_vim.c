@@ -138,7 +138,7 @@ vim_create(void **out, const struct score_options *o, const struct score_rows *r
 	self = calloc(1, sizeof *self);
 	if (self == NULL)
 		return score_no_memory(diag);
-	self->kernel = tile_kernel(TILE_BEST);
+	self->kernel = tile_kernel(o->isa);
 	self->residual = score_array((size_t)panel_count(d - axes) * PANEL_ROWS, d);
 	self->tiles = score_array(SCORER_ROWS, d);
 	if (self->residual == NULL || self->tiles == NULL)
