@@ -234,7 +234,7 @@ start_http(struct run *r, struct diag *d)
 		return err;
 	printf("http=%s\n", http_address(r->http));
 	fflush(stdout);
-	log_event(LOG_INFO, "http", "metrics at http://%s/metrics", http_address(r->http));
+	log_event(LOG_INFO, "http", "page at http://%s/, metrics at /metrics", http_address(r->http));
 	return 0;
 }
 

@@ -19,6 +19,7 @@
 #include "monitor/clock.h"
 #include "monitor/deliver/deliver.h"
 #include "monitor/http/metrics.h"
+#include "monitor/http/pages.h"
 #include "monitor/live.h"
 #include "monitor/log.h"
 #include "storage/exposition.h"
@@ -32,6 +33,8 @@ enum {
 	IDLE_AFTER_MS = 300000,  /* ... so long */
 };
 
+enum { ROUTES = 6 };
+
 struct text {
 	char *bytes;
 	size_t length;
@@ -40,12 +43,18 @@ struct text {
 struct answer {
 	unsigned code;
 	const char *type;
-	struct text text; /* bytes are given away */
+	const char *policy; /* Content-Security-Policy; NULL: nothing at all is allowed */
+	struct text text;   /* bytes are given away, unless they are lent */
+	bool lent;
 };
 
+/* `rest`: what follows the path of the route. */
+typedef void answer_fn(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a);
+
 struct route {
-	const char *path;
-	void (*answer)(struct http *h, struct answer *a);
+	const char *path; /* the whole, or with a / at its end the beginning */
+	answer_fn *answer;
+	bool open;        /* without a token: it tells nothing */
 };
 
 struct connection { /* descriptor -1: free */
@@ -58,7 +67,8 @@ struct http {
 	struct live *live;
 	struct deliver *deliver;
 	struct MHD_Daemon *daemon;
-	struct sqlite3 *db;
+	struct sqlite3 *db;        /* of the thread that renders */
+	struct pages *pages;       /* of the thread of the server */
 	char address[80];
 	pthread_t renderer;
 	bool rendering;            /* the thread runs */
@@ -69,27 +79,25 @@ struct http {
 	int64_t rendered_ms, asked_ms;
 	struct connection connection[CONNECTIONS];
 	uint64_t overdue;          /* connections closed at their deadline */
-	uint64_t requests[4][CODES]; /* by route, and by code of `codes` */
+	uint64_t requests[ROUTES + 1][CODES]; /* by route, or other; and by code of `codes` */
 };
 
 static const unsigned codes[CODES] = { 200, 401, 404, 405, 413, 421, 500, 503 };
 
 /* -- what is rendered -------------------------------------------------------------------------------- */
 
-static void answer_metrics(struct http *h, struct answer *a);
-static void answer_live(struct http *h, struct answer *a);
-static void answer_ready(struct http *h, struct answer *a);
+static answer_fn answer_metrics, answer_live, answer_ready, answer_document, answer_data;
 
-static const struct route routes[] = {
-	{ "/metrics", answer_metrics }, { "/health/live", answer_live }, { "/health/ready", answer_ready },
-	{ "/health", answer_ready },
+static const struct route routes[ROUTES] = {
+	{ "/metrics", answer_metrics, false }, { "/health/live", answer_live, false },
+	{ "/health/ready", answer_ready, false }, { "/health", answer_ready, false },
+	{ "/data/", answer_data, false }, { "/", answer_document, true },
 };
-enum { ROUTES = sizeof routes / sizeof routes[0], HEALTH_ALIAS = ROUTES - 1 };
 
 static void
 write_own(struct http *h, FILE *out)
 {
-	uint64_t requests[4][CODES], overdue;
+	uint64_t requests[ROUTES + 1][CODES], overdue;
 
 	pthread_mutex_lock(&h->lock);
 	memcpy(requests, h->requests, sizeof requests);
@@ -97,11 +105,11 @@ write_own(struct http *h, FILE *out)
 	pthread_mutex_unlock(&h->lock);
 	fputs("# HELP driftd_http_requests_total Answers, by path and status.\n"
 	      "# TYPE driftd_http_requests_total counter\n", out);
-	for (size_t r = 0; r < 4; r++)
+	for (size_t r = 0; r <= ROUTES; r++)
 		for (size_t c = 0; c < CODES; c++)
 			if (requests[r][c])
 				fprintf(out, "driftd_http_requests_total{path=\"%s\",code=\"%u\"} %llu\n",
-				        r < HEALTH_ALIAS ? routes[r].path : "other", codes[c],
+				        r < ROUTES ? routes[r].path : "other", codes[c],
 				        (unsigned long long)requests[r][c]);
 	fprintf(out, "# HELP driftd_http_connections_rejected_total Connections that were closed, by reason.\n"
 	        "# TYPE driftd_http_connections_rejected_total counter\n"
@@ -179,8 +187,9 @@ run_renderer(void *context)
 }
 
 static void
-answer_metrics(struct http *h, struct answer *a)
+answer_metrics(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a)
 {
+	(void)c, (void)rest;
 	a->type = "text/plain; version=0.0.4; charset=utf-8";
 	pthread_mutex_lock(&h->lock);
 	h->asked_ms = clock_monotonic_ms();
@@ -210,15 +219,35 @@ answer_health(struct http *h, struct answer *a,
 }
 
 static void
-answer_live(struct http *h, struct answer *a)
+answer_live(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a)
 {
+	(void)c, (void)rest;
 	answer_health(h, a, health_live);
 }
 
 static void
-answer_ready(struct http *h, struct answer *a)
+answer_ready(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a)
 {
+	(void)c, (void)rest;
 	answer_health(h, a, health_ready);
+}
+
+static void
+answer_document(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a)
+{
+	(void)c, (void)rest;
+	a->type = "text/html; charset=utf-8";
+	a->policy = pages_policy(h->pages);
+	a->text.bytes = (char *)(uintptr_t)pages_document(h->pages, &a->text.length);
+	a->lent = true;
+}
+
+static void
+answer_data(struct http *h, struct MHD_Connection *c, const char *rest, struct answer *a)
+{
+	a->code = pages_data(h->pages, rest, MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND, "id"),
+	                     &a->text.bytes, &a->text.length);
+	a->type = a->code == 200 ? "application/json" : "text/plain; charset=utf-8";
 }
 
 /* -- requests ---------------------------------------------------------------------------------------- */
@@ -272,7 +301,7 @@ header(struct MHD_Connection *c, const char *name)
 }
 
 static unsigned
-refusal(const struct http *h, struct MHD_Connection *c, const char *method)
+refusal(const struct http *h, struct MHD_Connection *c, const char *method, bool open)
 {
 	const char *length = header(c, "Content-Length");
 
@@ -282,7 +311,7 @@ refusal(const struct http *h, struct MHD_Connection *c, const char *method)
 		return 405;
 	if (header(c, "Transfer-Encoding") || (length && strcmp(length, "0") != 0))
 		return 413;
-	return token_right(h, header(c, "Authorization")) ? 0 : 401;
+	return open || token_right(h, header(c, "Authorization")) ? 0 : 401;
 }
 
 static void
@@ -292,8 +321,6 @@ count(struct http *h, size_t route, unsigned code)
 
 	while (i + 1 < CODES && codes[i] != code)
 		i++;
-	if (route > HEALTH_ALIAS)
-		route = HEALTH_ALIAS;
 	pthread_mutex_lock(&h->lock);
 	h->requests[route][i]++;
 	pthread_mutex_unlock(&h->lock);
@@ -304,7 +331,8 @@ send_answer(struct MHD_Connection *c, struct answer *a)
 {
 	static const char *const fixed[][2] = { { "Connection", "close" }, { "Cache-Control", "no-store" },
 		{ "X-Content-Type-Options", "nosniff" }, { "Cross-Origin-Resource-Policy", "same-origin" },
-		{ "Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'" } };
+		{ "Referrer-Policy", "no-referrer" } };
+	static const char nothing[] = "default-src 'none'; frame-ancestors 'none'";
 	struct MHD_Response *r;
 	enum MHD_Result result;
 
@@ -314,11 +342,13 @@ send_answer(struct MHD_Connection *c, struct answer *a)
 		return MHD_NO;
 	if (!a->text.length)
 		a->text.length = (size_t)snprintf(a->text.bytes, 64, "%u\n", a->code);
-	r = MHD_create_response_from_buffer(a->text.length, a->text.bytes, MHD_RESPMEM_MUST_FREE);
+	r = MHD_create_response_from_buffer(a->text.length, a->text.bytes,
+	                                    a->lent ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
 	if (!r) {
-		free(a->text.bytes);
+		free(a->lent ? NULL : a->text.bytes);
 		return MHD_NO;
 	}
+	MHD_add_response_header(r, "Content-Security-Policy", a->policy ? a->policy : nothing);
 	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
 		MHD_add_response_header(r, fixed[i][0], fixed[i][1]);
 	MHD_add_response_header(r, "Content-Type", a->type);
@@ -331,23 +361,35 @@ send_answer(struct MHD_Connection *c, struct answer *a)
 	return result;
 }
 
+/* What follows the path of a route; NULL: it is another one. */
+static const char *
+after(const char *url, const char *path)
+{
+	size_t length = strlen(path);
+
+	if (!strcmp(url, path))
+		return url + length;
+	return length > 1 && path[length - 1] == '/' && !strncmp(url, path, length) ? url + length : NULL;
+}
+
 static enum MHD_Result
 handle(void *context, struct MHD_Connection *c, const char *url, const char *method, const char *version,
        const char *upload, size_t *upload_size, void **request)
 {
 	struct http *h = context;
-	struct answer a = { .code = refusal(h, c, method), .type = "text/plain" };
-	size_t route = ROUTES;
+	struct answer a = { .type = "text/plain" };
+	const char *rest = NULL;
+	size_t route = 0;
 
 	(void)version, (void)upload, (void)upload_size, (void)request;
-	if (!a.code) {
+	while (route < ROUTES && !(rest = after(url, routes[route].path)))
+		route++;
+	a.code = refusal(h, c, method, route < ROUTES && routes[route].open);
+	if (!a.code && route == ROUTES)
 		a.code = 404;
-		for (size_t i = 0; i < ROUTES; i++)
-			if (!strcmp(url, routes[i].path)) {
-				route = i;
-				a.code = 200;
-				routes[i].answer(h, &a);
-			}
+	if (!a.code) {
+		a.code = 200;
+		routes[route].answer(h, c, rest, &a);
 	}
 	count(h, route, a.code);
 	return send_answer(c, &a);
@@ -436,6 +478,8 @@ http_start(struct http **out, const struct config *config, struct live *live, st
 	pthread_cond_init(&h->change, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	err = store_open_reader(&h->db, config->database, d);
+	if (!err)
+		err = pages_create(&h->pages, config, d);
 	if (!err) {
 		h->asked_ms = clock_monotonic_ms();
 		render(h);
@@ -472,6 +516,7 @@ http_stop(struct http *h)
 	pthread_mutex_unlock(&h->lock);
 	if (h->rendering)
 		pthread_join(h->renderer, NULL);
+	pages_destroy(h->pages);
 	sqlite3_close(h->db);
 	free(h->metrics.bytes);
 	pthread_cond_destroy(&h->change);

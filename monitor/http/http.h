@@ -1,4 +1,5 @@
-/* http.h -- read-only HTTP for machines: /metrics, /health/live, /health/ready.
+/* http.h -- read-only HTTP: the page at /, its data at /data/..., and for machines /metrics, /health/live,
+ * /health/ready.
  *
  * One thread of libmicrohttpd answers from texts that another thread renders; neither waits for the
  * pipeline, and no request reaches the database that the pipeline writes. GET and HEAD alone, no bodies, a

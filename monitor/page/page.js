@@ -9,6 +9,19 @@
 	const main = document.getElementById('main');
 	const address = (...words) => '#/' + words.map(encodeURIComponent).join('/');
 
+	class Locked extends Error {}
+
+	/* The daemon asks for its token when it listens beyond this machine; kept until the tab is closed. */
+	function unlock() {
+		const field = el('input', { type: 'password', id: 'token', autocomplete: 'current-password', required: true });
+		return [el('h1', {}, 'Locked'), el('form', { onsubmit: event => {
+			event.preventDefault();
+			sessionStorage.setItem('token', field.value);
+			show();
+		} }, el('label', { for: 'token' }, 'Token (http.token_file of the configuration) '), field, ' ',
+			el('button', {}, 'Open'))];
+	}
+
 	async function get(kind, id) {
 		if (embedded) {
 			const found = kind === 'overview' ? embedded.overview : embedded[kind + 's'][id];
@@ -16,7 +29,10 @@
 				'Ask the database, or open the page of the daemon.');
 			return found;
 		}
-		const answer = await fetch(`data/${kind}` + (id === undefined ? '' : `?id=${encodeURIComponent(id)}`));
+		const token = sessionStorage.getItem('token');
+		const answer = await fetch(`data/${kind}` + (id === undefined ? '' : `?id=${encodeURIComponent(id)}`),
+			token ? { headers: { Authorization: 'Bearer ' + token } } : {});
+		if (answer.status === 401) throw new Locked();
 		if (!answer.ok) throw new Error(`${kind} ${id || ''}: ${answer.status} ${await answer.text()}`);
 		return answer.json();
 	}
@@ -247,25 +263,27 @@
 		alert: async id => alert(await get('alert', id)),
 	};
 
-	async function show() {
+	async function show(moved) {
 		const [kind, id] = location.hash.replace(/^#\/?/, '').split('/').map(decodeURIComponent);
 		let content;
 		try {
 			content = await (views[kind] || views[''])(id);
 		} catch (e) {
-			content = [el('h1', {}, 'Nothing to show'), el('p', {}, e.message), el('p', {}, link('All models'))];
+			content = e instanceof Locked ? unlock() : [el('h1', {}, 'Nothing to show'), el('p', {}, e.message), el('p', {}, link('All models'))];
 		}
 		release();
 		main.replaceChildren(...content.flat(3).filter(Boolean));
 		main.dataset.view = kind || 'overview';
-		if (document.body.dataset.shown) main.focus();
+		if (moved) main.focus();
 		document.body.dataset.shown = 'yes';
 	}
 
 	document.getElementById('source').textContent = embedded ?
 		'A report: everything it shows is in this file. The same figures: driftd status, driftd alerts, sqlite3.' :
 		'The same figures: driftd status, driftd alerts, sqlite3.';
-	addEventListener('hashchange', show);
-	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+	addEventListener('hashchange', () => show(true));
+	matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => show());
+	if (!embedded) /* a screen on a wall stays true */
+		setInterval(() => { if (!document.hidden && main.dataset.view === 'overview') show(); }, 30000);
 	show();
 })();

@@ -9,6 +9,7 @@ figures on them with queries. Screenshots stay in OUT_DIR. Ends with `N passed, 
 import html.parser
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -69,7 +70,7 @@ class Browser:
     def __init__(self, out):
         self.out = out
         self.command = [os.environ.get('CHROMIUM', 'chromium'), '--headless', '--no-sandbox', '--disable-gpu',
-                        '--hide-scrollbars', '--host-resolver-rules=MAP * ~NOTFOUND', '--virtual-time-budget=6000',
+                        '--hide-scrollbars', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', '--virtual-time-budget=6000',
                         '--enable-logging=stderr', '--allow-file-access-from-files', f'--user-data-dir={out}/profile']
 
     def run(self, *arguments):
@@ -138,6 +139,36 @@ def views(browser, file, db):
         browser.shot(f'{view}-360', narrow, '', '--window-size=500,1920')
 
 
+def live(browser, driftd, out, db):
+    """The page of a running daemon shows the same as the report, by asking for it."""
+    place = os.path.join(out, 'live')
+    shutil.rmtree(place, ignore_errors=True)
+    os.makedirs(place)
+    shutil.copy(db, os.path.join(place, 'driftd.db'))
+    with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
+        f.write('database: driftd.db\nkafka: {brokers: embedded}\ntopics: {records: [inference.bike]}\n'
+                'models: [{name: bike}]\nwindows: {width: 1d}\nhttp: {listen: "127.0.0.1:0"}\n')
+    log = open(os.path.join(place, 'log'), 'w')
+    daemon = subprocess.Popen([driftd, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, stderr=log, text=True)
+    try:
+        daemon.stdout.readline()
+        address = daemon.stdout.readline().strip().split('=')[1]
+        done = browser.run('--dump-dom', f'http://{address}/#/')
+        page = Page(done.stdout)
+        complaints = [line for line in done.stderr.splitlines() if 'CONSOLE' in line]
+        check('live/no_console_message', not complaints, complaints[:2])
+        connection = sqlite3.connect(os.path.join(place, 'driftd.db'))
+        check('live/shows_the_database', same(page.value.get('spent'), figure(connection, 'SELECT spent FROM budget')))
+        done = browser.run('--dump-dom', f'http://{address}/#/model/bike')
+        check('live/a_model_is_fetched', str(figure(connection, 'SELECT matched_ids FROM joins')) in Page(done.stdout).values)
+        connection.close()
+    finally:
+        daemon.terminate()
+        check('live/the_daemon_stops', daemon.wait(60) == 0)
+        daemon.stdout.close()
+        log.close()
+
+
 def hostile(browser, driftd, out):
     """Names that came with records are text, never markup."""
     name = '</script><script>document.documentElement.dataset.broken=1</script>'
@@ -180,6 +211,7 @@ def main():
     browser = Browser(out)
     views(browser, file, connection)
     hostile(browser, driftd, out)
+    live(browser, driftd, out, db)
     connection.close()
     print(f'{passed} passed, {failed} failed')
     return failed > 0

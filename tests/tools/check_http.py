@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The daemon's HTTP: what it says, and what it does not let be done to it.
+"""The daemon's HTTP, the page and what machines read: what it says, and what it does not let be done to it.
 
     check_http.py DRIFTD DATA_DIR
 
@@ -116,9 +116,31 @@ def figures(d, data):
         check('promtool_is_content', p.returncode == 0 and not p.stdout, p.stdout)
 
 
+def page(d):
+    status, text, answer = d.get('/')
+    check('the_page_is_one_document', status == 200 and answer.headers['Content-Type'].startswith('text/html') and
+          'inference.bike' not in text)
+    policy = answer.headers['Content-Security-Policy']
+    check('only_its_own_scripts_run', policy.startswith("default-src 'none'") and policy.count("'sha256-") == 3 and
+          "'unsafe-inline'" not in policy.split('script-src')[1], policy)
+    db = sqlite3.connect(os.path.join(d.place, 'driftd.db'))
+    status, text, answer = d.get('/data/overview')
+    told = json.loads(text)
+    check('the_page_shows_the_database', status == 200 and answer.headers['Content-Type'] == 'application/json' and
+          told['budget']['promised'] == db.execute('SELECT promised FROM budget').fetchone()[0] and
+          [m['model'] for m in told['models']] == [r[0] for r in db.execute('SELECT name FROM models')])
+    stream = db.execute("SELECT stream_id FROM streams WHERE kind = 'feature' LIMIT 1").fetchone()[0]
+    db.close()
+    check('models_and_streams_are_found', d.get('/data/model?id=bike')[0] == 200 and
+          json.loads(d.get(f'/data/stream?id={stream}')[1])['stream']['stream_id'] == stream)
+    wrong = [p for p in ('/data/', '/data/model', '/data/model?id=no%27%20OR%201', '/data/stream?id=1x', '/data/stream?id=-9',
+                         '/data/alert?id=ff', '/data/nothing', '/data/overview/x', '/dataoverview') if d.get(p)[0] != 404]
+    check('what_is_not_there_is_not_found', not wrong, wrong)
+
+
 def refusals(d):
     host = f'{d.host}:{d.port}'
-    answers = [('POST', '/metrics', {}, 405), ('DELETE', '/', {}, 405), ('GET', '/../etc/passwd', {}, 404),
+    answers = [('POST', '/metrics', {}, 405), ('DELETE', '/', {}, 405), ('GET', '/', {'Host': 'evil.example'}, 421), ('GET', '/../etc/passwd', {}, 404),
                ('GET', '/metrics%00', {}, 404), ('GET', '//metrics', {}, 404), ('GET', '/metrics?x=1', {}, 200),
                ('HEAD', '/metrics', {}, 200), ('GET', '/metrics', {'Host': 'evil.example'}, 421),
                ('GET', '/metrics', {'Host': 'watch.example:80'}, 200), ('GET', '/metrics', {'Host': 'localhost'}, 200),
@@ -171,6 +193,7 @@ def main():
             check('it_is_alive', d.get('/health/live')[0] == 200 and json.loads(d.get('/health/live')[1])['status'] == 'ok')
             check('it_is_ready', wait(20, lambda: d.get('/health/ready')[0] == 200), d.get('/health/ready')[1])
             figures(d, data)
+            page(d)
             refusals(d)
             slow_clients(d)
             with sqlite3.connect(os.path.join(place, 'driftd.db'), isolation_level=None) as db:
@@ -202,6 +225,8 @@ def main():
                   wait(20, lambda: systemd.recv(1000).startswith(b'READY=1')))
             d.process.stdout.readline()
             d.port = int(d.process.stdout.readline().strip().rsplit(':', 1)[1])
+            check('the_page_asks_for_it', d.get('/')[0] == 200 and d.get('/data/overview')[0] == 401 and
+                  d.get('/data/overview', Authorization='Bearer ' + TOKEN)[0] == 200)
             check('nothing_else_does', all(d.get('/metrics', **t)[0] == 401 for t in tries))
         finally:
             check('it_stops_again', d.stop() == 0)
