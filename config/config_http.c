@@ -13,8 +13,8 @@ static config_key_read_fn read_listen, read_token_file;
 const struct config_key config_http_keys[] = {
 	CONFIG_OWN_UNSET(C, http.host, "listen", read_listen, config_value_write_nothing, 0, 0,
 	                 "ADDRESS:PORT, as in 127.0.0.1:9465 or [::1]:9465", "no HTTP",
-	                 "Where the page, /metrics and /health are; beyond this machine's own addresses a token is needed. "
-	                 "Port 0 takes a free one."),
+	                 "Where the page, /metrics and /health are; beyond this machine's own addresses a token is "
+	                 "needed. Port 0 takes a free one."),
 	CONFIG_OWN_UNSET(C, http.token, "token_file", read_token_file, config_value_write_nothing, 0, 0,
 	                 "path, or name of a systemd credential", "everybody who reaches the address may read",
 	                 "File with the token that requests must bring (Authorization: Bearer)."),

@@ -15,7 +15,8 @@
 #include "storage/page.h"
 #include "storage/store.h"
 
-enum { STEPS = 20000, HASH_BYTES = 32, SCRIPTS_MAX = 8 }; /* STEPS of SQLite's machine between two looks at the clock */
+/* STEPS of SQLite's machine between two looks at the clock */
+enum { STEPS = 20000, HASH_BYTES = 32, SCRIPTS_MAX = 8 };
 
 struct pages {
 	struct sqlite3 *db;
@@ -38,9 +39,10 @@ static bool
 make_policy(struct pages *p)
 {
 	static const char begin[] = "<script>", end[] = "</script>";
-	size_t at = (size_t)snprintf(p->policy, sizeof p->policy,
-	                             "default-src 'none'; connect-src 'self'; img-src data:; style-src 'unsafe-inline'; "
-	                             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; script-src");
+	static const char fixed[] = "default-src 'none'; connect-src 'self'; img-src data:; "
+	                            "style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+	                            "frame-ancestors 'none'; script-src";
+	size_t at = (size_t)snprintf(p->policy, sizeof p->policy, "%s", fixed);
 
 	for (const char *script = p->document; (script = strstr(script, begin)); script++) {
 		const char *text = script + sizeof begin - 1, *over = strstr(text, end);

@@ -1,7 +1,7 @@
 /* pages.h -- the page over HTTP: one document, and the data that it asks for.
  *
- * Everything is read through a connection of its own, one snapshot an answer, for at most PAGES_MS: a question
- * that takes longer is given up, so that /metrics and /health, which share the thread, stay quick. */
+ * Everything is read through a connection of its own, one snapshot an answer, for at most PAGES_MS: a
+ * question that takes longer is given up, so that /metrics and /health, of the same thread, stay quick. */
 #ifndef MONITOR_HTTP_PAGES_H
 #define MONITOR_HTTP_PAGES_H
 
