@@ -67,6 +67,22 @@ const struct documentation documentation_table[] = {
 	{ "*", "accuracy", "Share of predicted classes that were right." },
 	{ "*", "accuracy_low", "Exact (Clopper-Pearson) 95 % limit of the accuracy, from below." },
 	{ "*", "accuracy_high", "The same from above." },
+	{ "*", "estimated_accuracy",
+	  "Accuracy expected of all predictions, labelled or not, from their confidence and how right such "
+	  "confidence was before (CBPE): blind to concept change." },
+	{ "label_statistics", "scored", "Predictions with probabilities." },
+	{ "label_statistics", "scored_n",
+	  "JSON array: predictions in each of 15 bins of the highest probability." },
+	{ "label_recent", "calibrator",
+	  "JSON array: accuracy in each of 15 bins of the highest probability, over the 10 000 labels before "
+	  "these days." },
+	{ "scenarios", "",
+	  "Performance by model, segment, version and day; where labels are missing, as far as it can be "
+	  "estimated." },
+	{ "scenarios", "day", "Day in UTC of the predictions." },
+	{ "scenarios", "basis",
+	  "realised: at least 95 % of the labels are there, or no more can come; estimated: read "
+	  "estimated_accuracy and the bounds of the coverage." },
 	{ "*", "precision",
 	  "Of two classes, the second one (of `classes`): right ones among its predictions." },
 	{ "*", "recall", "Of the same class: right ones among its labels." },

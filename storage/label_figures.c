@@ -145,6 +145,24 @@ label_figures(const struct label_row *row, struct label_figures *out)
 }
 
 void
+label_calibrator(const struct label_row *past, double accuracy[LABEL_BINS])
+{
+	for (int b = 0; b < LABEL_BINS; b++)
+		accuracy[b] = past->ece_n[b] ? (double)past->ece_correct[b] / past->ece_n[b] :
+		                               (b + 0.5) / LABEL_BINS;
+}
+
+double
+label_estimated_accuracy(const struct label_row *row, const double accuracy[LABEL_BINS])
+{
+	double right = 0;
+
+	for (int b = 0; b < LABEL_BINS; b++)
+		right += row->scored_n[b] * accuracy[b];
+	return share(right, row->scored);
+}
+
+void
 label_row_add(struct label_row *row, const struct label_row *from)
 {
 #define X(name) row->name += from->name;
@@ -154,6 +172,7 @@ label_row_add(struct label_row *row, const struct label_row *from)
 	for (int b = 0; b < LABEL_BINS; b++) {
 		row->ece_n[b] += from->ece_n[b];
 		row->ece_correct[b] += from->ece_correct[b];
+		row->scored_n[b] += from->scored_n[b];
 		row->ece_confidence[b] += from->ece_confidence[b];
 	}
 	for (int k = 0; k < LABEL_CLASSES; k++) {

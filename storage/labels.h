@@ -16,18 +16,20 @@ enum {
 
 /* Counts: predictions; of these labelled, and within an hour, a day, a week of the prediction; intervals
  * and sets with a label, those that hold it, labels below and above, empty sets; numeric labels; classes
- * compared, and right; labels of predictions with probabilities. */
+ * compared, and right; labels of predictions with probabilities; predictions with them. */
 #define LABEL_COUNTS(X)                                                                             \
 	X(predictions) X(labelled) X(within_hour) X(within_day) X(within_week) X(intervals) X(covered) \
-	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n)
+	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n) X(scored)
 /* Sums: delay in seconds; width (size of sets) and Winkler score over `intervals`; label - prediction,
  * its size and square, label and square over `errors_n`; highest probability (confidence), its square,
  * confidence of right classes, Brier score, negative log likelihood over `probs_n`. */
 #define LABEL_SUMS(X)                                                                               \
 	X(delay_sum) X(width_sum) X(winkler_sum) X(error_sum) X(abs_error_sum) X(sq_error_sum) X(label_sum) \
 	X(label_sq_sum) X(confidence_sum) X(confidence_sq_sum) X(right_confidence_sum) X(brier_sum) X(nll_sum)
-/* JSON arrays: by bin of confidence; by class (true positives, false positives, false negatives). */
-#define LABEL_ARRAYS(X) X(ece_n) X(ece_correct) X(ece_confidence) X(class_tp) X(class_fp) X(class_fn)
+/* JSON arrays: labels by bin of confidence; by class true positives, false positives, false negatives;
+ * predictions by bin of confidence. */
+#define LABEL_ARRAYS(X)                                                                            \
+	X(ece_n) X(ece_correct) X(ece_confidence) X(class_tp) X(class_fp) X(class_fn) X(scored_n)
 /* What people read; sentences in documentation.c. */
 #define LABEL_FIGURES(X)                                                                            \
 	X(labelled_share) X(mean_delay_s) X(coverage) X(coverage_low) X(coverage_high)              \
@@ -47,7 +49,7 @@ struct label_row { /* one model, version, segment and window; sums are absolute 
 #define X(name) double name;
 	LABEL_SUMS(X)
 #undef X
-	uint32_t ece_n[LABEL_BINS], ece_correct[LABEL_BINS];
+	uint32_t ece_n[LABEL_BINS], ece_correct[LABEL_BINS], scored_n[LABEL_BINS];
 	double ece_confidence[LABEL_BINS];
 	/* by index of the class; the positive class of `precision`, `recall` and `f1` is the second of two */
 	uint32_t class_tp[LABEL_CLASSES], class_fp[LABEL_CLASSES], class_fn[LABEL_CLASSES];
@@ -59,6 +61,10 @@ struct label_figures { /* NaN: not defined */
 #undef X
 };
 
+/* Accuracy by bin of confidence in `past`; where it says nothing, the middle of the bin. */
+void label_calibrator(const struct label_row *past, double accuracy[LABEL_BINS]);
+/* Expected accuracy of all predictions of a row, labelled or not; NaN without probabilities (CBPE). */
+double label_estimated_accuracy(const struct label_row *row, const double accuracy[LABEL_BINS]);
 void label_figures(const struct label_row *row, struct label_figures *out);
 /* Adds the sums of `from`. */
 void label_row_add(struct label_row *row, const struct label_row *from);

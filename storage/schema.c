@@ -78,7 +78,9 @@ static const char tables_history[] =
 	"CREATE TABLE histograms(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" counts TEXT NOT NULL, PRIMARY KEY(window_ms, stream_id)" STRICT_KEYED
 	"CREATE TABLE reference_cells(stream_id INTEGER NOT NULL, cell INTEGER NOT NULL, above REAL,"
-	" upto REAL, category TEXT, n INTEGER NOT NULL, PRIMARY KEY(stream_id, cell)" STRICT_KEYED
+	" upto REAL, category TEXT, n INTEGER NOT NULL, PRIMARY KEY(stream_id, cell)" STRICT_KEYED;
+
+static const char tables_labels[] =
 	"CREATE TABLE label_statistics(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" width_ms INTEGER NOT NULL, final INTEGER NOT NULL" LABEL_COUNTS(COUNT_COLUMN) LABEL_SUMS(REAL_COLUMN)
 	LABEL_ARRAYS(TEXT_COLUMN) LABEL_FIGURES(REAL_COLUMN)
@@ -97,7 +99,8 @@ static const char tables_history[] =
 	"CREATE TABLE label_links(model_id INTEGER PRIMARY KEY, taken TEXT NOT NULL, labels INTEGER NOT NULL,"
 	" correlation REAL, p_value REAL" STRICT_ROWS
 	"CREATE TABLE label_recent(stream_id INTEGER PRIMARY KEY, from_ms INTEGER NOT NULL,"
-	" predictions INTEGER NOT NULL, labelled INTEGER NOT NULL, intervals INTEGER NOT NULL"
+	" predictions INTEGER NOT NULL, labelled INTEGER NOT NULL, intervals INTEGER NOT NULL,"
+	" calibrator TEXT, estimated_accuracy REAL"
 	LABEL_FIGURES(REAL_COLUMN) STRICT_ROWS;
 
 static const char tables_alerts[] =
@@ -130,8 +133,8 @@ static const char tables_alerts[] =
 	"CREATE INDEX deliveries_pending ON deliveries(sink, outbox_id) WHERE state = 'pending';";
 
 /* migrations[i] leads from schema i to i + 1. */
-static const char *const migrations[STORE_SCHEMA_VERSION][4] = {
-	{ tables_identity, tables_progress, tables_history, tables_alerts },
+static const char *const migrations[STORE_SCHEMA_VERSION][5] = {
+	{ tables_identity, tables_progress, tables_history, tables_labels, tables_alerts },
 };
 
 int schema_check(sqlite3 *db, bool *fresh, struct diag *d)

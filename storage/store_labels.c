@@ -10,11 +10,14 @@
 
 #include "storage/store_impl.h"
 
-enum { RECENT_LABELS = 1000 /* labels that views of the present look back over, in whole days */ };
+enum {
+	RECENT_LABELS = 1000, /* labels that views of the present look back over, in whole days */
+	PAST_LABELS = 10000,  /* ... and those before them that say how right a confidence is */
+};
 
 /* -- arrays as JSON, so that SQL can sum them ---------------------------------------------------- */
 
-enum { ARRAYS = 6, ARRAY_BYTES = LABEL_CLASSES * 26 };
+enum { ARRAYS = 7, ARRAY_BYTES = LABEL_CLASSES * 26 };
 
 static struct value
 counts_text(char *out, const uint32_t *n, size_t count)
@@ -124,6 +127,7 @@ put_row(struct store *s, const struct label_row *row)
 	*at++ = counts_text(text[3], row->class_tp, LABEL_CLASSES);
 	*at++ = counts_text(text[4], row->class_fp, LABEL_CLASSES);
 	*at++ = counts_text(text[5], row->class_fn, LABEL_CLASSES);
+	*at++ = counts_text(text[6], row->scored_n, LABEL_BINS);
 	at = put_figures(at, &f);
 	return store_run(s, SLOT_LABEL_PUT, sql, value, (size_t)(at - value));
 }
@@ -145,6 +149,7 @@ read_row(sqlite3_stmt *q, int column, struct label_row *out)
 	read_counts(q, column + 3, out->class_tp, LABEL_CLASSES);
 	read_counts(q, column + 4, out->class_fp, LABEL_CLASSES);
 	read_counts(q, column + 5, out->class_fn, LABEL_CLASSES);
+	read_counts(q, column + 6, out->scored_n, LABEL_BINS);
 }
 
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
@@ -212,9 +217,9 @@ int store_put_recalibration(struct store *s, uint32_t stream_id, const struct re
 
 /* -- the present --------------------------------------------------------------------------------- */
 
-/* The sum of the most recent days that hold RECENT_LABELS labels together; false: there is no label. */
+/* The sum of the most recent days that hold RECENT_LABELS labels together, and that of the days before. */
 static int
-sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum)
+sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum, struct label_row *past)
 {
 	const struct value key[] = { value_int(stream_id) };
 	struct diag d;
@@ -226,12 +231,14 @@ sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum)
 
 	if (!q)
 		return store_poison(s, ERR_IO, &d);
-	while (sum->labelled < RECENT_LABELS && (step = sqlite3_step(q)) == SQLITE_ROW) {
+	while ((sum->labelled < RECENT_LABELS || (sum->scored && past->labelled < PAST_LABELS)) &&
+	       (step = sqlite3_step(q)) == SQLITE_ROW) {
 		struct label_row day = { .stream_id = stream_id };
+		struct label_row *to = sum->labelled < RECENT_LABELS ? sum : past;
 
 		read_row(q, 1, &day);
-		label_row_add(sum, &day);
-		sum->window_ms = sqlite3_column_int64(q, 0);
+		label_row_add(to, &day);
+		to->window_ms = sqlite3_column_int64(q, 0);
 	}
 	err = store_query_end(s, q, step, &d);
 	return err ? store_poison(s, err, &d) : 0;
@@ -241,20 +248,26 @@ static int
 put_recent(struct store *s, uint32_t stream_id)
 {
 	static const char sql[] = "INSERT OR REPLACE INTO label_recent(stream_id, from_ms, predictions, labelled,"
-	                          " intervals" FIGURE_COLUMNS ") VALUES(?, ?, ?, ?, ?" LABEL_FIGURES(PLACE) ")";
-	struct label_row sum = { .stream_id = stream_id };
+	                          " intervals, calibrator, estimated_accuracy" FIGURE_COLUMNS
+	                          ") VALUES(?, ?, ?, ?, ?, ?, ?" LABEL_FIGURES(PLACE) ")";
+	struct label_row sum = { .stream_id = stream_id }, past = { .stream_id = stream_id };
 	struct label_figures f;
-	struct value value[5 + FIGURES], *at = value;
-	int err = s->error ? s->error : sum_recent(s, stream_id, &sum);
+	struct value value[7 + FIGURES], *at = value;
+	double accuracy[LABEL_BINS];
+	char text[ARRAY_BYTES];
+	int err = s->error ? s->error : sum_recent(s, stream_id, &sum, &past);
 
 	if (err || !sum.labelled)
 		return err;
 	label_figures(&sum, &f);
+	label_calibrator(past.probs_n ? &past : &sum, accuracy);
 	*at++ = value_int(stream_id);
 	*at++ = value_int(sum.window_ms);
 	*at++ = value_count(sum.predictions);
 	*at++ = value_count(sum.labelled);
 	*at++ = value_count(sum.intervals);
+	*at++ = sum.scored ? sums_text(text, accuracy, LABEL_BINS) : value_text(NULL);
+	*at++ = value_real(label_estimated_accuracy(&sum, accuracy));
 	at = put_figures(at, &f);
 	return store_run(s, SLOT_RECENT_PUT, sql, value, (size_t)(at - value));
 }

@@ -119,6 +119,10 @@ struct view {
 	"r.coverage_low, r.coverage_high, r.coverage_anytime_low, r.coverage_anytime_high,"        \
 	" r.coverage_worst, r.coverage_best, " ASSUMPTION INTERVAL_SUMS ", " JOIN_SUMS
 
+/* Of a day's predictions, labelled or not: by their confidence, with the calibrator of label_recent r. */
+#define ESTIMATED_ACCURACY                                                                         \
+	"(SELECT sum(b.value * c.value) / sum(b.value) FROM json_each(l.scored_n) b"               \
+	" JOIN json_each(r.calibrator) c ON c.key = b.key) AS estimated_accuracy, "
 #define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
 	" FROM statistics"
 #define LABEL_METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " \
@@ -174,12 +178,20 @@ static const struct view views[] = {
 	  " JOIN alerts a ON a.alert_id = e.alert_id JOIN streams s ON s.stream_id = a.stream_id"
 	  " JOIN models m ON m.model_id = s.model_id ORDER BY a.opened_ms DESC, a.alert_id, e.rank" },
 	{ "performance_now",
-	  "SELECT " NAMES ISO("r.from_ms") " AS since, " PERFORMANCE("r") " FROM label_recent r"
+	  "SELECT " NAMES ISO("r.from_ms") " AS since, r.estimated_accuracy, " PERFORMANCE("r")
+	  " FROM label_recent r"
 	  " JOIN streams s ON s.stream_id = r.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " ORDER BY m.name, s.version, s.segment" },
 	{ "performance_daily",
-	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES PERFORMANCE("l") ", l.final" FROM_LABELS
-	  " WHERE l.width_ms >= 86400000 ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES ESTIMATED_ACCURACY PERFORMANCE("l") ", l.final"
+	  FROM_LABELS " LEFT JOIN label_recent r ON r.stream_id = l.stream_id WHERE l.width_ms >= 86400000"
+	  " ORDER BY l.window_ms DESC, m.name, s.version, s.segment" },
+	{ "scenarios",
+	  "SELECT " NAMES DAY_TEXT("l.window_ms") " AS day, iif(l.final OR l.labelled >= 0.95 * l.predictions,"
+	  " 'realised', 'estimated') AS basis, l.predictions, l.labelled_share, l.accuracy, " ESTIMATED_ACCURACY
+	  "l.coverage, l.coverage_worst, l.coverage_best, l.mae, l.brier" FROM_LABELS
+	  " LEFT JOIN label_recent r ON r.stream_id = l.stream_id WHERE l.width_ms >= 86400000"
+	  " ORDER BY m.name, s.segment, s.version, l.window_ms DESC" },
 	{ "performance_total", PERFORMANCE_TOTAL },
 	{ "efficiency",
 	  "SELECT " ISO("t.window_ms") " AS window, t.width_ms / 1000.0 AS width_s, " NAMES "s.field AS measure,"

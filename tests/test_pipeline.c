@@ -105,6 +105,7 @@ any_crash_history_gives_the_same_tables(void **state)
 	assert_true(history_count(&w, "SELECT count(*) FROM rejected") >= 20);
 	assert_int_equal(history_count(&w, "SELECT count(DISTINCT phase) FROM explanations"), 2);
 	assert_true(history_count(&w, "SELECT count(*) FROM recalibration") >= 10);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM streams WHERE kind = 'confidence'"), 1);
 	assert_true(history_count(&w, "SELECT count(DISTINCT s.field) FROM alerts a JOIN streams s USING (stream_id)"
 	                          " WHERE s.kind IN ('performance', 'calibration')") >= 3);
 	assert_true(history_count(&w, "SELECT count(DISTINCT stream_id) FROM reference_cells") >= 4);

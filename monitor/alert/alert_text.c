@@ -76,8 +76,10 @@ rate_text(const struct news *n, char *out, size_t size)
 {
 	const struct effect *e = &n->effect;
 	const struct stream *s = n->stream;
-	bool falls = s->kind == STREAM_COVERAGE && !s->field_length;
-	const char *name = falls ? "coverage" : s->kind == STREAM_ERROR ? "error rate" : "share";
+	bool estimated = s->kind == STREAM_CONFIDENCE;
+	bool falls = estimated || (s->kind == STREAM_COVERAGE && !s->field_length);
+	const char *name = estimated ? "accuracy estimated without labels" : falls ? "coverage" :
+	                   s->kind == STREAM_ERROR ? "error rate" : "share";
 	double from = falls ? 1 - e->old_value : e->old_value, to = falls ? 1 - e->new_value : e->new_value;
 	double sign, low, high;
 
@@ -147,6 +149,10 @@ what_text(const struct news *n, char *out, size_t size)
 	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
 	                          s->type == STREAM_BINARY ? rose : others;
 
+	if (s->kind == STREAM_CONFIDENCE) {
+		snprintf(out, size, "estimated accuracy %s, by confidence alone: blind to concept change", fell[n->kind]);
+		return;
+	}
 	if (limited_shown(s, 0, &shown, &falls))
 		verb = falls ? under : over;
 	snprintf(out, size, "%.200s%s %s", s->name, tail ? " (labels outside on one side)" : "", verb[n->kind]);

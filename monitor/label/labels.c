@@ -8,6 +8,7 @@
 
 #include "config/diag.h"
 #include "monitor/decode/record.h"
+#include "monitor/label/confidence.h"
 #include "monitor/label/labels_inside.h"
 
 int
@@ -172,6 +173,18 @@ ordered_probs(struct labels *l, const struct record *r)
 
 /* -- predictions ------------------------------------------------------------------------------------- */
 
+double
+labels_confidence(const struct record *r)
+{
+	double top = 0;
+
+	if (!r->probs || r->parts & (RECORD_PROB_SUM | RECORD_PROB_RANGE))
+		return (double)NAN;
+	for (uint32_t k = 0; k < r->probs; k++)
+		top = fmax(top, r->prob[k]);
+	return top;
+}
+
 bool
 labels_duplicate(struct labels *l, const struct record *r)
 {
@@ -292,7 +305,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	if (!w->predictions)
 		w->first_row = number;
 	w->predictions++;
-	label_rows_prediction(l, v->number, w);
+	label_rows_prediction(l, v->number, w, labels_confidence(r));
 	if (!(r->parts & RECORD_LABEL) && journal_orphan_take(l->journal, r->id_keyed, &orphan)) {
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
@@ -362,6 +375,8 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
 	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
+	if (o.classes)
+		confidence_learn(l->model, labels_version(l, group), o.confidence, !o.correct);
 	if (l->model->config->recalibrate)
 		recalibrate_label(l, labels_version(l, group), &o, level);
 	if (w) {

@@ -26,6 +26,8 @@ struct version;
 
 int labels_create(struct labels **out, struct model *m, struct diag *d);
 void labels_destroy(struct labels *l);
+/* The highest probability of a record; NaN: it has none that can be used. */
+double labels_confidence(const struct record *r);
 /* Is the id of this prediction in the journal already? */
 bool labels_duplicate(struct labels *l, const struct record *r);
 /* A prediction of the current window, no duplicate. */

@@ -77,7 +77,7 @@ struct labels {
 };
 
 /* labels_rows.c */
-void label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w);
+void label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w, double confidence);
 struct outcome {
 	uint16_t flags;
 	double width, winkler, error;       /* NaN: none */

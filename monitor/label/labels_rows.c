@@ -94,14 +94,30 @@ widths(const struct labels *l, const struct label_window *w, int64_t window[3], 
 	return n;
 }
 
+/* bins (lo, hi] of equal width */
+static int
+bin_of(double confidence)
+{
+	int bin = (int)ceil(confidence * LABEL_BINS) - 1;
+
+	return bin < 0 ? 0 : bin > LABEL_BINS - 1 ? LABEL_BINS - 1 : bin;
+}
+
 void
-label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w)
+label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w, double confidence)
 {
 	int64_t window[3], width[3];
 	int n = widths(l, w, window, width);
 
-	for (int i = 0; i < n; i++)
-		row_of(l, group, window[i], width[i])->predictions++;
+	for (int i = 0; i < n; i++) {
+		struct label_row *row = row_of(l, group, window[i], width[i]);
+
+		row->predictions++;
+		if (isnan(confidence))
+			continue;
+		row->scored++;
+		row->scored_n[bin_of(confidence)]++;
+	}
 }
 
 /* Unsigned counts take -1 as well: they never go below what was added. */
@@ -134,10 +150,8 @@ add_class(struct label_row *row, const struct outcome *o, uint64_t one)
 static void
 add_probs(struct label_row *row, const struct outcome *o, uint64_t one, double d)
 {
-	/* bins (lo, hi] of equal width */
-	int bin = (int)ceil(o->confidence * LABEL_BINS) - 1;
+	int bin = bin_of(o->confidence);
 
-	bin = bin < 0 ? 0 : bin > LABEL_BINS - 1 ? LABEL_BINS - 1 : bin;
 	row->probs_n += one;
 	row->confidence_sum += d * o->confidence;
 	row->confidence_sq_sum += d * o->confidence * o->confidence;

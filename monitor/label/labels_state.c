@@ -7,6 +7,7 @@
 
 #include "config/diag.h"
 #include "detectors/kit/codec.h"
+#include "monitor/label/confidence.h"
 #include "monitor/label/labels_inside.h"
 
 enum { STATE_VERSION = 1, WINDOW_BYTES = 24 };
@@ -111,6 +112,8 @@ labels_put(struct labels *l, struct store *store)
 		err = labels_put_link(l, store);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
 		err = recalibration_put(l, l->model->version[i], store);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = confidence_put(l->model, l->model->version[i], store);
 	if (!err)
 		err = explain_columns_put(&l->explained, l->model, store);
 	journal_set_model(l->journal, l->model->id);
@@ -136,6 +139,9 @@ labels_saved(struct labels *l, bool landed)
 	l->explained.dirty = false;
 	for (uint32_t i = 0; i < l->model->versions; i++)
 		recalibration_saved(l->model->version[i]->recalibration);
+	for (uint32_t i = 0; i < l->model->versions; i++)
+		if (l->model->version[i]->confidence)
+			l->model->version[i]->confidence->dirty = false;
 	l->deleted_part = l->deleting_part;
 	l->saved_serial = l->window_base + l->windows - (l->windows ? 1 : 0);
 }
@@ -275,6 +281,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
 		err = recalibration_load(l, l->model->version[i], store, d);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = confidence_load(l->model, l->model->version[i], store, d);
 	if (!err)
 		err = explain_columns_load(&l->explained, l->model, store, d);
 	if (!err)

@@ -16,6 +16,8 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                   .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_PERFORMANCE] = { .name = "performance", .class = CLASS_LABELS, .alert = "performance",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_CONFIDENCE] = { .name = "confidence", .class = CLASS_OUTPUTS, .alert = "confidence",
+	                        .rows = ROWS_PREDICTIONS, .rises_only = true },
 	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_JOINT] = { .name = "joint", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_JOINT },

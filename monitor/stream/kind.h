@@ -15,6 +15,7 @@ enum stream_kind {
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
+	STREAM_CONFIDENCE, /* confidence:accuracy, binary: below the threshold of label/confidence.h? */
 	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
 	STREAM_JOINT,      /* joint:projections|mean: the numeric features together */
 	STREAM_KINDS

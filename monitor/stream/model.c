@@ -105,6 +105,7 @@ model_destroy(struct model *m)
 		rows_free(m->version[i]->rows);
 		rows_free(m->version[i]->outcomes);
 		recalibration_destroy(m->version[i]->recalibration);
+		free(m->version[i]->confidence);
 		free(m->version[i]->text);
 		free(m->version[i]);
 	}

@@ -17,6 +17,7 @@
 #include "monitor/stream/rows.h"
 #include "monitor/stream/stream.h"
 
+struct confidence;
 struct decoder;
 struct labels;
 struct pipeline;
@@ -97,6 +98,8 @@ struct version {
 	struct stream *value, *width, *set_size, *score, *klass; /* NULL before they are seen */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
+	struct confidence *confidence; /* accuracy by confidence alone; NULL: no probabilities yet */
+	struct stream *below_confidence; /* NULL while its threshold is learnt */
 	struct recalibration *recalibration; /* NULL: off, or no label yet */
 	double n_cal;              /* conformal.n_cal last seen; NaN */
 	double level;              /* last seen; NaN */

@@ -7,6 +7,7 @@
 #include "config/limits.h"
 #include "monitor/decode/decode.h"
 #include "monitor/decode/record.h"
+#include "monitor/label/confidence.h"
 #include "monitor/label/labels.h"
 #include "monitor/stream/model.h"
 
@@ -177,6 +178,8 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->score->value[at] = score;
 	if (v->klass)
 		set_category(m, v->klass, at, r, &r->klass);
+	if (v->below_confidence)
+		v->below_confidence->value[at] = confidence_below(v, labels_confidence(r));
 }
 
 static void
@@ -268,6 +271,8 @@ model_fit_record(struct model *m, const struct record *r)
 		return;
 	labels_outcome(m->labels, v, r, &o);
 	labels_outcome_row(m->labels, v, &f, &o, v->level);
+	if (!isnan(o.wrong))
+		confidence_learn(m, v, labels_confidence(r), o.wrong != 0);
 }
 
 void

@@ -276,6 +276,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		         !strcmp(s->field, "above") ? &v->above : &v->coverage;
 	else if (s->kind == STREAM_ERROR)
 		output = &v->error;
+	else if (s->kind == STREAM_CONFIDENCE)
+		output = &v->below_confidence;
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
 	else if (!strcmp(s->field, "value"))

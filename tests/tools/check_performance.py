@@ -129,6 +129,32 @@ def one(driftd, data, name):
               sum(d for _, _, d in rows) / len(rows) / 3600000)
 
 
+def confidence(driftd, data):
+    """Average thresholded confidence on elec2, as its definition says; the estimate beside the truth."""
+    files = {f: os.path.join(data, 'elec2', f + '.jsonl.gz') for f in ('reference', 'stream', 'labels')}
+    with tempfile.TemporaryDirectory() as scratch:
+        config, db = (os.path.join(scratch, f) for f in ('driftd.yaml', 'replay.db'))
+        with open(config, 'w') as f:
+            f.write('windows: {width: 1d}\nmodels: [{name: elec, classes: [DOWN, UP]}]\n')
+        subprocess.run([driftd, 'replay', config, files['stream'], files['labels'], '--reference', files['reference'],
+                        '-o', db, '--quiet'], check=True, stdout=subprocess.DEVNULL)
+        connection = sqlite3.connect(db)
+        n, below = connection.execute("SELECT sum(n), sum(n * mean) FROM statistics JOIN streams USING (stream_id)"
+                                      " WHERE kind = 'confidence'").fetchone()
+        now = connection.execute('SELECT accuracy, estimated_accuracy FROM performance_now').fetchone()
+        connection.close()
+    top = [(max(p.values()) if isinstance(p, dict) else max(p), r['prediction']['class'] != str(r['label']))
+           for r in read(files['reference'])[:1000] for p in (r['prediction']['probs'],)]
+    wrong = sum(w for _, w in top)
+    threshold = sorted(c for c, _ in top)[min(wrong, 999)]
+    stream = [max(p.values()) if isinstance(p, dict) else max(p)
+              for p in (r['prediction']['probs'] for r in read(files['stream']))]
+    check('confidence n', n, len(stream))
+    check('confidence below', below, sum(c < threshold for c in stream), 1e-6)
+    print(f'elec2 accuracy over the last labels {now[0]:.4f}, estimated {now[1]:.4f}; '
+          f'by average thresholded confidence over all {1 - below / n:.4f}')
+
+
 def recalibration(driftd, data):
     """The promise of adaptive conformal inference: |mean miss - alpha| <= (max(a, 1 - a) + gamma) / (T gamma)."""
     files = [os.path.join(data, 'bike', f + '.jsonl.gz') for f in ('stream', 'labels')]
@@ -151,6 +177,7 @@ def main():
     one(driftd, data, 'bike')
     one(driftd, data, 'elec2')
     recalibration(driftd, data)
+    confidence(driftd, data)
     print(f'{passed} passed, {failed} failed')
     return failed != 0
 
