@@ -23,6 +23,8 @@ static const struct command commands[] = {
 	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },
 	{ "expect", cmd_control, "announce a span in which nothing is to be judged" },
 	{ "outbox", cmd_outbox, "messages that wait for a sink, or were given up" },
+	{ "backup", cmd_copy, "copy a database beside the running daemon" },
+	{ "export", cmd_copy, "a view or table as CSV" },
 	{ "detect", cmd_detect, "one sequential test over one column (filter)" },
 	{ "distance", cmd_distance, "distances between two samples (filter)" },
 	{ "metric", cmd_metric, "scores and estimates over JSON Lines (filter)" },

@@ -331,6 +331,8 @@ put_everything(struct pipeline *p)
 	if (!err && p->source)
 		err = put_offsets(p);
 	for (size_t i = 0; i < p->commands && !err; i++)
+		err = store_judge(p->store, p->command_done[i]);
+	for (size_t i = 0; i < p->commands && !err; i++)
 		err = store_finish_command(p->store, p->command_done[i], p->command_result[i],
 		                           clock_wall_ms());
 	if (!err && p->common.watermark_ms != INT64_MIN)

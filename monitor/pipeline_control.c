@@ -232,7 +232,7 @@ run_command(void *ctx, const struct command_row *c)
 	if (!strcmp(c->command, "ack"))
 		n = each_target(p, c->target, acknowledge);
 	else if (!strcmp(c->command, "resolve"))
-		n = each_target(p, c->target, resolve);
+		n = each_target(p, c->target, resolve) + store_command_judges(p->store, c->command_id);
 	else if (!strcmp(c->command, "rebaseline"))
 		err = rebaseline(p, c, result, sizeof p->command_result[at]);
 	else if (!strcmp(c->command, "expect"))

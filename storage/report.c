@@ -5,6 +5,7 @@
 
 #include "storage/print.h"
 #include "storage/report.h"
+#include "storage/sparkline.h"
 #include "storage/store_impl.h"
 
 struct section {
@@ -18,6 +19,22 @@ struct section {
 #define TOTAL(names) "(SELECT ifnull(sum(n), 0) FROM counters WHERE name GLOB '" names "')"
 #define LIST_ROWS "20"
 
+/* The last 24 windows: the highest share of a threshold, up to the alarm, of streams that are not void; the
+ * last 14 days: coverage from .5 to 1. */
+#define SPARK_DRIFT                                                                                \
+	"(SELECT sparkline(x, 0, 1) FROM (SELECT window_ms, x FROM (SELECT t.window_ms,"           \
+	" max(t.statistic) AS x FROM statistics t JOIN streams s ON s.stream_id = t.stream_id"     \
+	" WHERE s.model_id = m.model_id AND EXISTS (SELECT 1 FROM detectors d WHERE"              \
+	" d.stream_id = s.stream_id AND d.role = 'paging' AND d.promise NOT LIKE 'void%')"         \
+	" GROUP BY t.window_ms ORDER BY t.window_ms DESC LIMIT 24)"  \
+	" ORDER BY window_ms))"
+#define SPARK_COVERAGE                                                                             \
+	"(SELECT sparkline(x, 0.5, 1) FROM (SELECT window_ms, x FROM (SELECT l.window_ms,"         \
+	" 1.0 * sum(l.covered) / sum(l.intervals) AS x FROM label_statistics l JOIN streams s"     \
+	" ON s.stream_id = l.stream_id WHERE s.model_id = m.model_id AND s.segment = ''"           \
+	" AND l.width_ms >= 86400000 AND l.intervals > 0 GROUP BY l.window_ms"                     \
+	" ORDER BY l.window_ms DESC LIMIT 14) ORDER BY window_ms))"
+
 static const struct section status[] = {
 	{ "summary", true, NULL, "",
 	  "SELECT " TOTAL("records") " AS records, " TOTAL("rejected_*") " AS rejected,"
@@ -28,11 +45,17 @@ static const struct section status[] = {
 	  "SELECT m.name AS model, (SELECT count(*) FROM streams s WHERE s.model_id = m.model_id)"
 	  " AS streams, j.predictions, j.matched_ids AS labelled, (SELECT count(*) FROM streams s"
 	  " JOIN alerts a ON a.stream_id = s.stream_id WHERE s.model_id = m.model_id"
+	  " AND a.state <> 'resolved') AS alerts, " SPARK_DRIFT " AS worst_statistic, " SPARK_COVERAGE
+	  " AS coverage_by_day FROM models m JOIN joins j ON j.model = m.name ORDER BY m.name",
+	  "SELECT m.name AS model, (SELECT count(*) FROM streams s WHERE s.model_id = m.model_id)"
+	  " AS streams, j.predictions, j.matched_ids AS labelled, (SELECT count(*) FROM streams s"
+	  " JOIN alerts a ON a.stream_id = s.stream_id WHERE s.model_id = m.model_id"
 	  " AND a.state <> 'resolved') AS alerts FROM models m JOIN joins j ON j.model = m.name"
-	  " ORDER BY m.name", NULL },
+	  " ORDER BY m.name" },
 	{ "budget", true, "Budget: expected false alarms", "",
 	  "SELECT printf('%.4g in %.4g days', promised, period_days) AS promised, allowance, spent,"
-	  " unspent, alarms, provisional, void, provisional_alarms + void_alarms AS alarms_apart"
+	  " unspent, alarms, judged_true, judged_false, unjudged, provisional, void, provisional_alarms + "
+	  "void_alarms AS alarms_apart"
 	  " FROM budget", "SELECT * FROM budget" },
 	{ "alerts", false, "Open alerts", "none",
 	  "SELECT substr(alert_id, 1, 8) AS alert, severity, kind, model, segment, stream, since,"
@@ -63,7 +86,7 @@ static int flush(FILE *out, int err, struct diag *d)
 
 int report_status(sqlite3 *db, FILE *out, bool json, struct diag *d)
 {
-	int err = begin(db, d);
+	int err = sparkline_install(db) == SQLITE_OK ? begin(db, d) : store_sqlite_error(db, "read", d);
 
 	if (err)
 		return err;

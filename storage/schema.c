@@ -106,7 +106,7 @@ static const char tables_labels[] =
 static const char tables_alerts[] =
 	"CREATE TABLE alerts(alert_id TEXT NOT NULL PRIMARY KEY, episode_id TEXT NOT NULL,"
 	" stream_id INTEGER NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL, promise TEXT,"
-	" method TEXT, state TEXT NOT NULL, resolved_by TEXT, opened_ms INTEGER, started_ms INTEGER,"
+	" method TEXT, state TEXT NOT NULL, resolved_by TEXT, verdict TEXT, opened_ms INTEGER, started_ms INTEGER,"
 	" updated_ms INTEGER, resolved_ms INTEGER, statistic REAL, effect REAL, effect_low REAL,"
 	" effect_high REAL, effect_unit TEXT, old_value REAL, new_value REAL, promise_words TEXT,"
 	" dependence TEXT, explanation TEXT, harm TEXT, text TEXT, topic TEXT, partition INTEGER,"

@@ -289,6 +289,11 @@ struct command_row {
 	const char *arguments; /* JSON object */
 };
 int store_each_command(struct store *s, int (*visit)(void *ctx, const struct command_row *), void *ctx);
+/* Does a `resolve` concern more than streams: has it a verdict for an alert, or is the alert one of the
+ * system? */
+bool store_command_judges(struct store *s, int64_t command_id);
+/* Then: writes the verdict, ends the alert, puts its end into the outbox. Does nothing for other commands. */
+int store_judge(struct store *s, int64_t command_id);
 int store_finish_command(struct store *s, int64_t command_id, const char *result, int64_t wall_ms);
 /* From the CLI: its own short connection; waits for the writer at most 10 s. */
 int store_insert_command(const char *path, const char *command, const char *target,

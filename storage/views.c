@@ -134,7 +134,7 @@ static const struct view views[] = {
 	  " CASE a.severity WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END,"
 	  " a.opened_ms DESC, a.alert_id" },
 	{ "alerts_history",
-	  ALERTS ", " ISO("a.resolved_ms") " AS resolved, a.resolved_by" FROM_ALERTS
+	  ALERTS ", " ISO("a.resolved_ms") " AS resolved, a.resolved_by, a.verdict" FROM_ALERTS
 	  " ORDER BY a.opened_ms DESC, a.alert_id" },
 	{ "drift_now",
 	  "SELECT " STREAM "d.method, d.role, d.statistic, d.effect, d.effect_low, d.effect_high,"
@@ -244,6 +244,8 @@ static const struct view views[] = {
 	  LABEL_METRIC("brier", "brier") LABEL_METRIC("nll", "nll") LABEL_METRIC("ece15", "ece15")
 	  ") v JOIN streams s ON s.stream_id = v.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " WHERE v.value IS NOT NULL" },
+#define JUDGED(verdict) \
+	"(SELECT count(*) FROM alerts WHERE promise = 'certified' AND stream_id <> 0 AND verdict " verdict ")"
 	{ "budget",
 	  "WITH plan AS (SELECT " META("budget_alarms") " AS promised, " META("budget_period_ms")
 	  " AS period_ms, " META("first_watermark_ms") " AS first_ms, " META("watermark_ms")
@@ -257,7 +259,9 @@ static const struct view views[] = {
 	  " spent, promised * (now_ms - first_ms) / period_ms - spent AS unspent,"
 	  " CAST(alarms AS INTEGER) AS alarms, provisional,"
 	  " CAST(provisional_alarms AS INTEGER) AS provisional_alarms, void,"
-	  " CAST(void_alarms AS INTEGER) AS void_alarms FROM plan, kinds" },
+	  " CAST(void_alarms AS INTEGER) AS void_alarms, " JUDGED("= 'true'") " AS judged_true, "
+	  JUDGED("= 'false'") " AS judged_false, " JUDGED("= 'expected'") " AS judged_expected, "
+	  JUDGED("IS NULL") " AS unjudged FROM plan, kinds" },
 	{ "lag",
 	  "SELECT o.topic, o.partition, o.next_offset, nullif(o.end_offset, -1) AS end_offset,"
 	  " iif(o.end_offset < 0, NULL, max(o.end_offset - o.next_offset, 0)) AS lag, "

@@ -1,4 +1,5 @@
-/* test_deliver.c -- suite `deliver`: the outbox and the signature. Receivers that misbehave: tools/check_delivery.py. */
+/* test_deliver.c -- suite `deliver`: the outbox and the signature. Receivers that misbehave:
+ * tools/check_delivery.py. */
 #include <stdio.h>
 #include <string.h>
 
@@ -69,7 +70,8 @@ messages_go_to_the_sinks_that_want_them(void **state)
 	put(&s, 1, "resolved", "critical");
 	o = routed(&s);
 	db = store_handle(s.store);
-	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a' AND outbox_id IN (1, 5)"), 2);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a' AND outbox_id IN "
+	                                 "(1, 5)"), 2);
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'b' AND outbox_id = 2"), 1);
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries"), 3);
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM outbox WHERE state = 'unwanted'"), 2);
@@ -91,7 +93,8 @@ shadow_messages_are_never_routed(void **state)
 	scratch_commit(&s);
 	o = routed(&s);
 	assert_int_equal(scratch_int(store_handle(s.store), "SELECT count(*) FROM deliveries"), 1);
-	assert_int_equal(scratch_int(store_handle(s.store), "SELECT count(*) FROM outbox WHERE state = 'shadow'"), 1);
+	assert_int_equal(scratch_int(store_handle(s.store), "SELECT count(*) FROM outbox WHERE state = "
+	                                                    "'shadow'"), 1);
 	outbox_close(o);
 	scratch_close(&s);
 }
@@ -216,9 +219,11 @@ the_outbox_is_bounded(void **state)
 	db = store_handle(s.store);
 	assert_int_equal(outbox_trim(o, 1000, 100, 4, &d), 0);
 	/* Five of nine are beyond four: given up; one of those is beyond twice as many: gone. */
-	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a' AND state = 'pending'"), 4);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a' AND state = "
+	                                 "'pending'"), 4);
 	assert_int_equal(scratch_int(db, "SELECT min(outbox_id) FROM outbox"), 2);
-	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE error = 'overflow' AND sink = 'a'"), 4);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE error = 'overflow' AND sink "
+	                                 "= 'a'"), 4);
 	scratch_begin(&s);
 	store_commit(s.store, &d);
 	sqlite3_exec(db, "UPDATE alerts SET state = 'resolved' WHERE offset = 3", NULL, NULL, NULL);
@@ -254,6 +259,71 @@ routing_waits_for_the_writer_and_does_not_stop_it(void **state)
 	scratch_close(&s);
 }
 
+static int
+last_command(void *context, const struct command_row *row)
+{
+	*(int64_t *)context = row->command_id;
+	return 0;
+}
+
+static int64_t
+judged(struct scratch *s, const char *target, const char *arguments)
+{
+	struct diag d = { "" };
+	int64_t id = 0;
+
+	if (store_insert_command(s->path, "resolve", target, arguments, 1, &d))
+		fail_msg("%s", d.text);
+	store_each_command(s->store, last_command, &id);
+	assert_true(store_command_judges(s->store, id));
+	scratch_begin(s);
+	store_judge(s->store, id);
+	store_finish_command(s->store, id, "done", 2);
+	scratch_commit(s);
+	return id;
+}
+
+static void
+people_judge_alerts_and_end_those_of_the_system(void **state)
+{
+	static const char alert[] = "00000000000000000000000000000001", gap[] = "00000000000000000000000000000009";
+	struct alert_row row = { .kind = "gap", .severity = "critical", .promise = "certified", .state = "open",
+		                 .opened_ms = 1000, .started_ms = 1, .updated_ms = 1000, .resolved_ms = INT64_MIN,
+		                 .text = "what: lost", .topic = "t" };
+	struct scratch s;
+	struct diag d;
+	char text[512];
+	sqlite3 *db;
+
+	(void)state;
+	scratch_open(&s);
+	put(&s, 1, "open", "warning");
+	db = store_handle(s.store);
+	sqlite3_exec(db, "UPDATE alerts SET promise = 'certified'", NULL, NULL, NULL);
+	memcpy(row.alert_id, gap, sizeof gap);
+	memcpy(row.episode_id, gap, sizeof gap);
+	scratch_begin(&s);
+	store_put_meta_i64(s.store, "watermark_ms", 7777);
+	store_insert_alert(s.store, &row);
+	store_put_alert_event(s.store, gap, 1, "open", 1000, 0, 0, "");
+	store_put_outbox(s.store, gap, "open", "{\"id\":\"x-1\",\"event\":\"open\"}", false);
+	scratch_commit(&s);
+	assert_int_equal(scratch_int(db, "SELECT unjudged FROM budget"), 1);
+	judged(&s, alert, "{\"verdict\":\"false\"}");
+	assert_int_equal(scratch_int(db, "SELECT judged_false FROM budget"), 1);
+	assert_int_equal(scratch_int(db, "SELECT unjudged FROM budget"), 0);
+	judged(&s, gap, "{}");
+	assert_string_equal(scratch_text(db, "SELECT state || resolved_by || resolved_ms FROM alerts WHERE "
+	                                     "kind = 'gap'",
+	                                 text), "resolvedcommand7777");
+	assert_string_equal(scratch_text(db, "SELECT json_extract(body, '$.id') || json_extract(body, '$.event')"
+	                                 " FROM outbox WHERE event = 'resolved' AND state = 'pending'", text),
+	                    "00000000000000000000000000000009-2resolved");
+	assert_int_equal(store_insert_command(s.path, "resolve", gap, "{}", 1, &d), 0);
+	assert_false(store_command_judges(s.store, 3));
+	scratch_close(&s);
+}
+
 /* The published example of standardwebhooks.com, and a secret without whsec_. */
 static void
 signatures_are_the_published_ones(void **state)
@@ -278,6 +348,7 @@ const struct CMUnitTest deliver_tests[] = {
 	ENTRY(dead_letters_are_kept_and_may_be_sent_again)
 	ENTRY(the_outbox_is_bounded)
 	ENTRY(routing_waits_for_the_writer_and_does_not_stop_it)
+	ENTRY(people_judge_alerts_and_end_those_of_the_system)
 	ENTRY(signatures_are_the_published_ones)
 	TESTS_END,
 };

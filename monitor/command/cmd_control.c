@@ -37,11 +37,14 @@ static const char help_ack[] =
 	"\n"
 	"  --note TEXT     kept with the command, for your colleagues\n" COMMON STATUSES;
 static const char help_resolve[] =
-	"usage: driftd resolve DB ALERT [--wait]\n"
+	"usage: driftd resolve DB ALERT [--verdict true|false|expected] [--wait]\n"
 	"\n"
 	"Closes an alert; its stream is judged again against the same reference, so a change that\n"
 	"lasts is found again. If the new state is the normal one now: `driftd rebaseline DB\n"
-	"ALERT`.\n" COMMON STATUSES;
+	"ALERT`.\n"
+	"\n"
+	"  --verdict WORD  what it was: a true alarm, a false one, or a change that was expected; counted in\n"
+	"                  view `budget`, also for an alert that is resolved already\n" COMMON STATUSES;
 static const char help_rebaseline[] =
 	"usage: driftd rebaseline DB MODEL|ALERT [--records N | --from T --to T] [--wait]\n"
 	"\n"
@@ -72,7 +75,7 @@ enum { WAIT_MS = 10000, POLL_MS = 50, GLOB_BYTES_MAX = 63, NOTE_BYTES_MAX = 4096
 struct control {
 	struct cli cli;
 	const char *path;
-	const char *note, *records, *from, *to, *streams, *reason;
+	const char *note, *records, *from, *to, *streams, *reason, *verdict;
 	bool wait;
 	struct control_target target;
 	char *arguments;      /* JSON object, malloc()ed */
@@ -151,7 +154,18 @@ prepare_ack(struct control *c, FILE *arguments)
 static int
 prepare_resolve(struct control *c, FILE *arguments)
 {
-	(void)arguments;
+	static const char *const verdicts[] = { "true", "false", "expected", NULL };
+
+	for (size_t i = 0; c->verdict; i++) {
+		if (!verdicts[i])
+			return cli_fail(&c->cli, EXIT_USAGE, "--verdict is true, false or expected");
+		if (strcmp(verdicts[i], c->verdict))
+			continue;
+		fprintf(arguments, "\"verdict\":\"%s\"", c->verdict);
+		snprintf(c->effect, sizeof c->effect, "alert %.8s is judged %s, and resolved if it was open", c->target.id,
+		         c->verdict);
+		return 0;
+	}
 	snprintf(c->effect, sizeof c->effect,
 	         "alert %.8s is resolved and its stream is judged again against "
 	         "the same reference", c->target.id);
@@ -349,7 +363,8 @@ control(struct control *c, const struct command *command)
 		                d.text);
 	if (err)
 		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
-	err = control_find(db, c->path, c->cli.word[1], command->wanted, &c->target, &d);
+	err = control_find(db, c->path, c->cli.word[1], command->wanted | (c->verdict ? CONTROL_RESOLVED : 0u),
+	                   &c->target, &d);
 	sqlite3_close(db);
 	if (err)
 		return cli_fail(&c->cli, err == ERR_IO ? EXIT_DISK : EXIT_USAGE, "%s", d.text);
@@ -368,7 +383,7 @@ cmd_control(int argc, char **argv)
 	const struct cli_option wait = { "--wait", &c.wait, NULL }, end = { NULL, NULL, NULL };
 	const struct cli_option from = { "--from", NULL, &c.from }, to = { "--to", NULL, &c.to };
 	const struct cli_option ack[] = { wait, { "--note", NULL, &c.note }, end };
-	const struct cli_option resolve[] = { wait, end };
+	const struct cli_option resolve[] = { wait, { "--verdict", NULL, &c.verdict }, end };
 	const struct cli_option rebaseline[] = { wait, from, to, { "--records", NULL, &c.records }, end };
 	const struct cli_option expect[] = { wait, from, to, { "--streams", NULL, &c.streams },
 		                             { "--reason", NULL, &c.reason }, end };

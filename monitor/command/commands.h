@@ -17,6 +17,8 @@ int cmd_status(int argc, char **argv);
 int cmd_alerts(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_outbox(int argc, char **argv);
+/* backup, export */
+int cmd_copy(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 /* ack, resolve, rebaseline, expect */
 int cmd_control(int argc, char **argv);

@@ -119,7 +119,7 @@ judge(sqlite3 *db, const char *path, const char *given, enum control_wanted want
 	if (c->alerts + c->models > 1)
 		return diag_set(d, ERR_INVALID, "%.80s is the beginning of several %s: give more of it", given,
 		                !c->models ? "alerts" : !c->alerts ? "models" : "alerts and models");
-	if (c->alerts == 1 && strcmp(c->state, "resolved") == 0)
+	if (c->alerts == 1 && strcmp(c->state, "resolved") == 0 && !(wanted & CONTROL_RESOLVED))
 		return diag_set(d, ERR_INVALID,
 		                "alert %.8s is resolved already; `driftd alerts %s` lists the open "
 		                "ones", c->id, path);

@@ -7,7 +7,7 @@
 struct diag;
 struct sqlite3;
 
-enum control_wanted { CONTROL_ALERT = 1, CONTROL_MODEL = 2 }; /* or both */
+enum control_wanted { CONTROL_ALERT = 1, CONTROL_MODEL = 2, CONTROL_RESOLVED = 4 }; /* or several */
 
 struct control_target {
 	bool is_model;
@@ -16,7 +16,8 @@ struct control_target {
 	char shown[72]; /* for messages: beginning of the id, or the name without control characters */
 };
 
-/* A model's full name comes first, then beginnings. Alerts must not be resolved. ERR_INVALID with
+/* A model's full name comes first, then beginnings. Alerts must not be resolved, unless those
+ * are wanted too. ERR_INVALID with
  * a sentence that says what to do next; ERR_IO. */
 int control_find(struct sqlite3 *db, const char *path, const char *given,
                  enum control_wanted wanted,

@@ -194,9 +194,10 @@ def scenario(w):
     check('after_its_restart_prometheus_scrapes_again', wait(60, lambda: w.ask('up{job="driftd"}') == [1.0]))
     open_alerts = w.sql("SELECT alert_id FROM alerts_open WHERE kind = 'coverage'")
     for (identity,) in open_alerts:
-        subprocess.run([f'{w.binaries}/driftd', 'resolve', f'{w.place}/driftd.db', identity, '--wait'], check=True,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run([f'{w.binaries}/driftd', 'resolve', f'{w.place}/driftd.db', identity, '--verdict', 'true',
+                        '--wait'], check=True, stdout=subprocess.DEVNULL)
     check('resolved_by_command_it_is_resolved_there', wait(30, lambda: not w.coverage_alerts()), len(open_alerts))
+    check('the_verdict_is_counted', w.sql('SELECT judged_true FROM budget') == [(len(open_alerts),)])
     check('and_the_receiver_is_told', wait(30, lambda: w.told('resolved')))
     check('no_rule_about_driftd_fires', not [a for a in get(
         f'http://127.0.0.1:{w.prometheus_port}/api/v1/alerts')['data']['alerts'] if a['state'] == 'firing'])

@@ -7,9 +7,11 @@ The daemon runs on its embedded broker; alerts are put into the database as a co
 receiver answers slowly, not at all, with 503, a redirect, 100 MB, and disappears for a while; the daemon is killed
 in between. Ends with `N passed, N failed`."""
 import base64
+import csv
 import hashlib
 import hmac
 import http.server
+import io
 import json
 import os
 import signal
@@ -227,6 +229,32 @@ def alertmanager(receiver, ids):
     return last
 
 
+def copies(daemon, place):
+    """Beside the daemon that writes."""
+    copy = os.path.join(place, 'copy.db')
+    subprocess.run([daemon.binary, 'backup', daemon.db, copy], check=True)
+    rows = sqlite3.connect(copy)
+    check('a_backup_is_whole', rows.execute('PRAGMA quick_check').fetchall() == [('ok',)] and rows.execute(
+        'SELECT count(*) FROM outbox').fetchall() == daemon.sql('SELECT count(*) FROM outbox') and
+        os.stat(copy).st_mode & 0o777 == 0o640)
+    rows.close()
+    check('a_backup_overwrites_nothing', subprocess.run([daemon.binary, 'backup', daemon.db, copy],
+                                                        stderr=subprocess.DEVNULL).returncode == 78)
+    text = subprocess.run([daemon.binary, 'export', copy, 'outbox'], check=True, stdout=subprocess.PIPE).stdout
+    lines = list(csv.reader(io.StringIO(text.decode(), newline='')))
+    connection = sqlite3.connect(copy)
+    check('an_export_says_what_the_table_holds', lines[0][:3] == ['outbox_id', 'alert_id', 'event'] and [
+        tuple(line) for line in lines[1:]] == [tuple(map(str, row)) for row in connection.execute(
+            'SELECT * FROM outbox')], f'{len(lines)} lines')
+    connection.close()
+    process = subprocess.Popen([daemon.binary, 'status', daemon.db, '--watch', '--json'], stdout=subprocess.PIPE)
+    two = [json.loads(process.stdout.readline()) for _ in range(2)]
+    process.stdout.close()
+    process.kill()
+    process.wait()
+    check('status_watches', all('summary' in s for s in two))
+
+
 def main():
     driftd = os.path.abspath(sys.argv[1])
     receiver = Receiver()
@@ -275,6 +303,7 @@ def run(daemon, receiver, place):
     check('alertmanager_is_told_the_end', wait('end', 10, lambda: state()['%032x' % 1]['endsAt'] < time.strftime(
         '%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 2))))
     check('marks_are_kept', daemon.sql("SELECT count(*) FROM deliveries WHERE sink = 'bad' AND state = 'dead'") == [(0,)])
+    copies(daemon, place)
     receiver.hang.set()
     start = time.monotonic()
     check('a_clean_stop_is_quick', daemon.end(signal.SIGTERM) == 0, f'{time.monotonic() - start:.1f} s')
