@@ -48,7 +48,7 @@ TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
 .PHONY: all tools lint install help clean FORCE demo
 .PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-performance test-crash test-delivery
-.PHONY: test-http test-ops test-docs test-page test-kafka test-kill fuzz
+.PHONY: test-reproduce test-http test-ops test-docs test-page test-kafka test-kill fuzz
 .PHONY: bench bench-labels
 all: $B/driftd  ## build the daemon: build/release/driftd
 
@@ -81,7 +81,7 @@ test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay test
 	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
 	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
 		test-performance test-crash)
-	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http)
+	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-reproduce)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -126,6 +126,8 @@ test-performance: $B/driftd  ## figures of labels, day by day, against their def
 	python3 tests/tools/check_performance.py $B/driftd tests/data
 test-delivery: $B/driftd  ## alerts at receivers that are slow, refuse, redirect or disappear: every one arrives
 	python3 tests/tools/check_delivery.py $B/driftd
+test-reproduce: $B/driftd  ## an alert read again, from files and from topics, is the same to the last bit
+	python3 tests/tools/check_reproduce.py $B/driftd
 test-http: $B/driftd  ## /metrics and /health: figures, refusals, hostile clients
 	python3 tests/tools/check_http.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum { CLI_WORDS_MAX = 4 };
+enum { CLI_WORDS_MAX = 64 };
 
 struct cli_option {
 	const char *name;   /* "--json"; NULL ends the table */

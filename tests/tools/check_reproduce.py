@@ -1,0 +1,122 @@
+#!/usr/bin/env python3
+"""`driftd reproduce`: an alert of a replay and one of a daemon, read again.
+
+    check_reproduce.py DRIFTD
+
+Intervals that fail from the middle of a made-up stream on give a coverage alert. Read again from its files, or
+from the daemon's topics, it is the same to the last bit; with one record changed it is not. Ends with
+`N passed, N failed`."""
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+passed = failed = 0
+CONFIG = """
+database: driftd.db
+kafka: {brokers: %s}
+topics: {records: [inference.m], labels: []}
+models: [{name: m, coverage: {calibration: 1000}, windows: {width: 1h}}]
+"""
+
+
+def check(name, true, detail=''):
+    global passed, failed
+    passed += bool(true)
+    failed += not true
+    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
+
+
+def records(n=6000):
+    rng = random.Random(11)
+    for i in range(n):
+        inside = rng.random() < (0.9 if i < n // 2 else 0.6)
+        yield json.dumps({'id': f'r{i}', 'ts': 1700000000000 + i * 60000, 'model': 'm', 'features': {'x': rng.gauss(0, 1)},
+                          'prediction': {'value': 0.0, 'lower': -1.0, 'upper': 1.0, 'level': 0.9},
+                          'label': 0.0 if inside else 2.0})
+
+
+def reproduce(driftd, place, *arguments):
+    p = subprocess.run([driftd, 'reproduce', *arguments], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       text=True, timeout=120)
+    return p.returncode, p.stdout
+
+
+def alert_of(path):
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT alert_id FROM alerts WHERE kind = 'coverage'").fetchall()
+    connection.close()
+    return rows[0][0] if rows else None
+
+
+def replayed(driftd, place, lines):
+    with open(os.path.join(place, 'replay.yaml'), 'w') as f:
+        f.write(CONFIG % 'embedded')
+    stream = os.path.join(place, 'stream.jsonl')
+    with open(stream, 'w') as f:
+        f.write('\n'.join(lines) + '\n')
+    subprocess.run([driftd, 'replay', 'replay.yaml', 'stream.jsonl', '-o', 'replay.db', '--quiet'], cwd=place,
+                   check=True, stdout=subprocess.DEVNULL)
+    alert = alert_of(os.path.join(place, 'replay.db'))
+    check('a_replay_has_an_alert', alert)
+    status, text = reproduce(driftd, place, 'replay.yaml', 'replay.db', alert[:8], 'stream.jsonl')
+    check('a_replay_is_reproduced_bit_for_bit', status == 0 and 'reproduced, bit for bit' in text and 'NOT' not in text,
+          text if status else '')
+    connection = sqlite3.connect(os.path.join(place, 'replay.db'))
+    at = connection.execute("SELECT offset FROM alerts WHERE kind = 'coverage'").fetchone()[0] - 3
+    connection.close()
+    row = json.loads(lines[at])
+    row['label'] = 0.0 if row['label'] else 2.0
+    with open(stream, 'w') as f:
+        f.write('\n'.join(lines[:at] + [json.dumps(row)] + lines[at + 1:]) + '\n')
+    status, text = reproduce(driftd, place, 'replay.yaml', 'replay.db', alert, 'stream.jsonl')
+    check('one_changed_record_is_noticed', status == 1 and ('NOT' in text or 'did not open' in text), text[-200:])
+    check('no_such_alert_is_told', reproduce(driftd, place, 'replay.yaml', 'replay.db', 'ffff', 'stream.jsonl')[0] == 64)
+
+
+def live(driftd, place, lines):
+    with open(os.path.join(place, 'run.yaml'), 'w') as f:
+        f.write(CONFIG % 'embedded')
+    address = os.path.join(place, 'broker')
+    daemon = subprocess.Popen([driftd, 'run', 'run.yaml', '--bootstrap-file', address], cwd=place,
+                              stdout=subprocess.DEVNULL, stderr=open(os.path.join(place, 'log'), 'w'))
+    try:
+        until = time.monotonic() + 20
+        while not os.path.exists(address) and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.05)
+        broker = open(address).read().strip()
+        subprocess.run(['kcat', '-b', broker, '-P', '-t', 'inference.m'], input='\n'.join(lines), text=True, check=True)
+        alert, until = None, time.monotonic() + 60
+        while not alert and time.monotonic() < until:
+            time.sleep(0.2)
+            alert = alert_of(os.path.join(place, 'driftd.db'))
+        check('a_daemon_has_an_alert', alert)
+        with open(os.path.join(place, 'again.yaml'), 'w') as f:
+            f.write(CONFIG % broker)
+        status, text = reproduce(driftd, place, 'again.yaml', 'driftd.db', alert)
+        check('an_alert_of_a_topic_is_reproduced_beside_the_daemon', status == 0, text if status else '')
+    finally:
+        daemon.send_signal(signal.SIGTERM)
+        check('the_daemon_stops', daemon.wait(30) == 0)
+
+
+def main():
+    driftd = os.path.abspath(sys.argv[1])
+    lines = list(records())
+    with tempfile.TemporaryDirectory() as place:
+        os.environ['TMPDIR'] = place
+        replayed(driftd, place, lines)
+        live(driftd, place, lines)
+        check('nothing_is_left_behind', not [n for n in os.listdir(place) if n.startswith('driftd-reproduce')])
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
