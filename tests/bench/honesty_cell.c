@@ -130,5 +130,7 @@ honesty_cell_verdict(const struct honesty_cell *c)
 	if (c->used == 0)
 		return HONESTY_VOID;
 	honesty_cell_limits(c, over_tail, &low, &high);
-	return low > 1 ? HONESTY_OVER : HONESTY_OK;
+	if (low > 1)
+		return HONESTY_OVER;
+	return low > fmax(1.5 * c->target, c->target + 0.1) ? HONESTY_WORSE : HONESTY_OK; /* target may be NaN */
 }

@@ -30,6 +30,7 @@ enum honesty_verdict {
 	HONESTY_OK,    /* not significantly above what was spent */
 	HONESTY_VOID,  /* the daemon makes no promise here */
 	HONESTY_OVER,
+	HONESTY_WORSE, /* within the promise, but significantly above what was measured elsewhere: a margin is gone */
 };
 
 void honesty_cell_run(struct honesty_cell *c);
