@@ -90,6 +90,8 @@ struct performance_limits {
 	double calibration;                  /* |confidence - accuracy| at most */
 };
 
+enum season_choice { SEASON_CHOICE_AUTO, SEASON_CHOICE_NONE, SEASON_CHOICE_DAY, SEASON_CHOICE_WEEK };
+
 struct model_config {
 	char *name;                      /* NULL in `defaults` */
 	struct strings topics_records, topics_labels; /* empty: the top-level ones */
@@ -106,6 +108,7 @@ struct model_config {
 	int no_data;                     /* 0: off */
 	struct tests_config *test_list;  /* [test_lists] later ones go before earlier ones */
 	size_t test_lists;
+	enum season_choice season;
 	uint32_t thin;                   /* step, or OPTION_AUTO */
 	char *reference_file;            /* `reference: {file: PATH}`, or NULL */
 	uint32_t reference_records;      /* 10000 */

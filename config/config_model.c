@@ -17,6 +17,8 @@ static config_key_write_fn write_labels;
 static const char *const revisions[] = { "first", "last", NULL };
 static const char *const recalibrators[] = { "off", "aci", "dtaci", NULL };
 
+static const char *const seasons[] = { "auto", "none", "day", "week", NULL };
+
 #define DAY 86400000.0
 #define M struct model_config
 
@@ -189,6 +191,9 @@ const struct config_key config_model_keys[] = {
 	           "mapping of types, or of globs over names of streams, to lists of methods",
 	           "The tests of a stream: a method, or {method: NAME, role: .., OPTION: ..} with the "
 	           "options of `driftd detect NAME`."),
+	CONFIG_KEY(OPTION_ROW(M, season, "season", OPTION_ENUM, enum season_choice, "auto", 0, 0, seasons,
+	                      "Compare with the same hour of the day or of the week (UTC): where the "
+	                      "reference shows a season, never, or always.")),
 	CONFIG_KEY(OPT_AUTO_U32(M, thin, "thin", "auto", 1, 1000000,
 	                        "Detectors take every k-th record; auto measures the dependence.")),
 	{ .option = { .name = "reference", .help = "What the records are compared with." },

@@ -22,11 +22,14 @@ struct steps {
 	bool dependent;
 };
 
+/* Where there are keys, less the mean of the key. */
 static void
-steps_add(struct steps *s, const double *value, uint32_t n)
+steps_add(struct steps *s, const double *value, const struct reference *ref)
 {
+	struct reference one = { .n = ref->n, .value = value, .days = 1, .key = ref->key, .keys = ref->keys };
 	bool dependent;
-	uint32_t step = dependence_step(value, n, &dependent);
+	uint32_t step = ref->key ? dependence_step_within_days(&one, WITHIN_RANKS, &dependent) :
+	                           dependence_step(value, ref->n, &dependent);
 
 	s->largest = step > s->largest ? step : s->largest;
 	s->dependent = s->dependent || dependent;
@@ -49,7 +52,7 @@ steps_of_codes(struct steps *s, const struct reference *ref, double *scratch)
 			continue;
 		for (uint32_t i = 0; i < ref->n; i++)
 			scratch[i] = ref->code[i] == code;
-		steps_add(s, scratch, ref->n);
+		steps_add(s, scratch, ref);
 	}
 	free(count);
 }
@@ -84,7 +87,7 @@ step_in(const struct runner *r, const struct reference *ref, bool *dependent)
 			if (det->ranked)
 				scratch[i] = det->ranked(r->own, scratch[i]);
 		}
-		steps_add(&s, scratch, ref->n);
+		steps_add(&s, scratch, ref);
 	}
 	free(scratch);
 	*dependent = s.dependent;

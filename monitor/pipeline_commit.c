@@ -75,6 +75,18 @@ put_statistics(struct pipeline *p)
 	return err;
 }
 
+/* How the test took care of records that hang together. */
+static void
+dependence_words(const struct news *n, char *out, size_t size)
+{
+	int at = snprintf(out, size, n->step > 1 ? "every %u-th record" : "records used as they come", n->step);
+
+	if (n->season && *n->season && at > 0 && (size_t)at < size)
+		snprintf(out + at, size - (size_t)at, ", compared by %s",
+		         !strcmp(n->season, "day") ? "hour of the day" :
+		         !strcmp(n->season, "week") ? "hour of the week" : "day of the week");
+}
+
 static int
 put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s, const char *event,
            const struct news *n)
@@ -156,8 +168,7 @@ put_news(struct pipeline *p, const struct news *n)
 	memcpy(row.alert_id, n->alert_id, sizeof row.alert_id);
 	memcpy(row.episode_id, n->episode_id, sizeof row.episode_id);
 	alert_promise_words(&p->common, n->promise, promise, sizeof promise);
-	snprintf(dependence, sizeof dependence, n->step > 1 ? "every %u-th record" : "records used as they come",
-	         n->step);
+	dependence_words(n, dependence, sizeof dependence);
 	row.promise_words = promise;
 	if (n->kind == NEWS_OPEN || n->kind == NEWS_NOTE) {
 		row.dependence = dependence;

@@ -112,6 +112,8 @@ const struct documentation documentation_table[] = {
 	  "sigma (of the reference), points (of a rate) or tv (total variation)." },
 	{ "*", "old_value", "Mean, rate or share in the reference." },
 	{ "*", "new_value", "The same since the change began." },
+	{ "*", "season",
+	  "Compared phase by phase: hours of the day, days of the week (weekday), hours of the week; '' not." },
 	{ "*", "material", "1: the change is large enough to matter." },
 	{ "*", "promise",
 	  "certified, provisional, unbudgeted or void: does the stated rate of false alarms hold?" },

@@ -34,7 +34,8 @@ static const char tables_identity[] =
 	" method TEXT NOT NULL, role TEXT NOT NULL, params TEXT, fingerprint INTEGER, promise TEXT,"
 	" share REAL, step INTEGER, used INTEGER, statistic REAL, spent REAL, spent_apart REAL,"
 	" alarms INTEGER, alarms_apart INTEGER, effect REAL, effect_low REAL, effect_high REAL,"
-	" effect_unit TEXT, since_ms INTEGER, old_value REAL, new_value REAL, material INTEGER"
+	" effect_unit TEXT, since_ms INTEGER, old_value REAL, new_value REAL, material INTEGER,"
+	" season TEXT"
 	STRICT_ROWS
 	"CREATE TABLE refs(ref_id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL,"
 	" version TEXT NOT NULL, source TEXT NOT NULL, hash INTEGER NOT NULL, from_ms INTEGER,"

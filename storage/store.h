@@ -230,6 +230,7 @@ struct detector_row { /* the present standing: drift_now, budget */
 	int64_t since_ms;         /* estimated start of the effect; INT64_MIN none */
 	double old_value, new_value;
 	bool material;
+	const char *season;       /* it compares phase by phase of the day, weekday, week; "" not */
 };
 int store_put_detector(struct store *s, const struct detector_row *row);
 

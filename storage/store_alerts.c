@@ -14,14 +14,15 @@ int store_put_detector(struct store *s, const struct detector_row *row)
 		value_real(row->effect), value_real(row->effect_low), value_real(row->effect_high),
 		value_text(row->effect_unit), value_time(row->since_ms), value_real(row->old_value),
 		value_real(row->new_value), value_int(row->material),
+		value_text(row->season ? row->season : ""),
 	};
 
 	return store_run(s, SLOT_DETECTOR_PUT,
 	                 "UPDATE detectors SET (params, fingerprint, promise, share, step, used,"
 	                 " statistic, spent, spent_apart, alarms, alarms_apart, effect, effect_low,"
-	                 " effect_high, effect_unit, since_ms, old_value, new_value, material)"
+	                 " effect_high, effect_unit, since_ms, old_value, new_value, material, season)"
 	                 " = (?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,"
-	                 " ?18, ?19, ?20) WHERE detector_id = ?1", value, COUNT(value));
+	                 " ?18, ?19, ?20, ?21) WHERE detector_id = ?1", value, COUNT(value));
 }
 
 #define ALERT_COLUMNS                                                                              \

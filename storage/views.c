@@ -139,7 +139,7 @@ static const struct view views[] = {
 	{ "drift_now",
 	  "SELECT " STREAM "d.method, d.role, d.statistic, d.effect, d.effect_low, d.effect_high,"
 	  " d.effect_unit, " ISO("d.since_ms") " AS since, d.old_value, d.new_value, "
-	  PROMISE("d.promise") "d.material, d.step, d.used, d.share"
+	  PROMISE("d.promise") "d.season, d.material, d.step, d.used, d.share"
 	  " FROM detectors d JOIN streams s ON s.stream_id = d.stream_id"
 	  " JOIN models m ON m.model_id = s.model_id"
 	  " ORDER BY ifnull(d.statistic, -1) DESC, ifnull(abs(d.effect), -1) DESC, d.detector_id" },

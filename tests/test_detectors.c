@@ -507,12 +507,55 @@ dependence_is_found_or_denied(void **state)
 	free(value);
 }
 
+/* Far from the reference for ever: nothing overflows, and the state can be read again. */
+static void
+a_change_that_lasts_leaves_a_sound_state(void **state)
+{
+	static const char *const method[] = { "conformal", "mondrian", "projections" };
+	static uint8_t bytes[STATE_BYTES];
+
+	(void)state;
+	for (size_t m = 0; m < sizeof method / sizeof method[0]; m++) {
+		const struct detector *det = detector_find(method[m]);
+		struct data *t = data_create(det);
+		const struct runner_options o = { .threshold = 1e299, .thin = 1, .phases = 1, .warmup = 100 };
+		void *own = calloc(1, det->options_size + 1);
+		struct runner *r, *again;
+		struct runner_scratch *s = runner_scratch_create(STREAM, WIDTH);
+		struct runner_status st;
+		struct codec in = { .data = bytes };
+		struct diag d = { "" };
+		bool alarm;
+
+		option_defaults(det->options, own);
+		for (int i = 0; i < STREAM * WIDTH; i++)
+			t->value[i] = 50;
+		if (runner_create(&r, det, own, &o, &t->reference, 1, 0, &d) ||
+		    runner_create(&again, det, own, &o, &t->reference, 1, 0, &d))
+			fail_msg("%s", d.text);
+		for (int k = 0; k < 8; k++)
+			for (uint32_t i = 0; i < t->records.n;)
+				i = runner_update(r, &t->records, i, s, NULL, &alarm);
+		runner_status(r, &st);
+		assert_true(isfinite(st.statistic) && st.used > 4 * STREAM);
+		in.size = state_of(r, bytes);
+		if (runner_load(again, &in, &d))
+			fail_msg("%s", d.text);
+		runner_destroy(r);
+		runner_destroy(again);
+		runner_scratch_destroy(s);
+		free(own);
+		free(t);
+	}
+}
+
 const struct CMUnitTest detectors_tests[] = {
 	TEST("detectors/any_cut_gives_the_same_bits", any_cut_gives_the_same_bits),
 	TEST("detectors/any_instruction_set_gives_the_same_bits", any_instruction_set_gives_the_same_bits),
 	TEST("detectors/known_advances_give_the_same_bits", known_advances_give_the_same_bits),
 	TEST("detectors/a_restart_at_any_record_changes_nothing",
 	     a_restart_at_any_record_changes_nothing),
+	TEST("detectors/a_change_that_lasts_leaves_a_sound_state", a_change_that_lasts_leaves_a_sound_state),
 	TEST("detectors/load_survives_any_bytes", load_survives_any_bytes),
 	TEST("detectors/the_registry_is_sorted_and_explained",
 	     the_registry_is_sorted_and_explained),

@@ -73,6 +73,7 @@ struct gauge {
 	uint64_t n;
 	double rank, spread, sum; /* sums of mid-ranks and of values */
 	uint64_t hits;            /* records in the watched cell, or ones */
+	double expected;          /* the hits that the reference has at these phases of a season */
 };
 struct effect {
 	double size;              /* signed, in `unit` of the kind */

@@ -12,7 +12,7 @@
 struct learned {
 	uint64_t order; /* keyless hash: smallest stay */
 	double value;   /* value, or code of a category */
-	int32_t day;    /* days since 1970-01-01 UTC, floor */
+	int32_t hour;   /* hours since 1970-01-01 UTC, floor: its day and its phase of a season */
 };
 
 struct learner {

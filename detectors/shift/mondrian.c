@@ -263,6 +263,8 @@ mondrian_update(void *instance, const struct column *column, uint32_t from, doub
 			continue;
 		}
 		p = add[0] = rank(self, key, x);
+		if (self->keyed->lanes.block_n == 0)
+			jumper_scale(&self->keyed->jumper);
 		bets_factors(self->table, p, jumper_step(&self->keyed->jumper, p), factor);
 		s = lanes_step(&self->keyed->lanes, factor, column->gain ? column->gain[i] : 1.0, 0,
 		               column->time_ms ? column->time_ms[i] : 0, add)

@@ -154,6 +154,7 @@ first_news(const struct test *t, enum news_kind kind, const struct rows *rows, u
 	n->promise = test_promise(t);
 	n->method = t->method;
 	n->step = st.step;
+	n->season = t->keyed ? season_text(s->season->season) : "";
 	explain_news(n, false);
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
 	n->event = 1;

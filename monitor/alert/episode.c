@@ -41,6 +41,7 @@ episode_total(const struct episode *e, struct gauge *out)
 		out->spread += e->block[i].spread;
 		out->sum += e->block[i].sum;
 		out->hits += e->block[i].hits;
+		out->expected += e->block[i].expected;
 	}
 }
 
@@ -90,6 +91,7 @@ episode_save(const struct episode *e, struct codec *out)
 		codec_put_f64(out, e->block[i].spread);
 		codec_put_f64(out, e->block[i].sum);
 		codec_put_u64(out, e->block[i].hits);
+		codec_put_f64(out, e->block[i].expected);
 	}
 }
 
@@ -119,5 +121,6 @@ episode_load(struct episode *e, struct codec *in)
 		e->block[i].spread = codec_get_f64(in);
 		e->block[i].sum = codec_get_f64(in);
 		e->block[i].hits = codec_get_u64(in);
+		e->block[i].expected = codec_get_f64(in);
 	}
 }

@@ -37,6 +37,7 @@ struct news {
 	const char *resolved_by;   /* NEWS_OVER: static text */
 	const char *method;
 	uint32_t step;
+	const char *season;        /* static text; "" none */
 	/* set when news are sorted: what is told of it, to the outbox (episodes.h) */
 	const char *told;          /* event of the message: open, updated, ...; NULL: none */
 	uint32_t message;          /* its number within the episode */

@@ -347,6 +347,10 @@ warn_model(struct check *c, const struct check_model *m)
 		err = check_warn(c,
 		                 "model %s: reference.span is shorter than 7 days: the tests of inputs and"
 		                 " outputs stay `void: short`, their alerts are of severity info", name);
+	if (!err && !config->reference_file && config->season == SEASON_CHOICE_WEEK &&
+	    config->reference_span_ms < 2 * (int64_t)SHORT_MS)
+		err = check_warn(c, "model %s: `season: week` needs a reference of two weeks: with reference.span "
+		                 "below 14d its tests stay `void: short`", name);
 	if (!err && config->segments.n)
 		err = check_warn(c, "model %s: segments are read but not watched in this version", name);
 	for (int i = 0; i < SHARE_CLASSES && !err; i++)

@@ -152,6 +152,8 @@ print_tests(const struct model_config *config)
 static void
 print_model(const struct check *c, const struct check_model *m)
 {
+	static const char *const season[] = { "looked for in the reference: hours of the day, days of the week",
+		                              "none", "hours of the day", "hours of the week" };
 	const struct model_config *config = m->config;
 	char text[TEXT], more[TEXT];
 
@@ -183,6 +185,7 @@ print_model(const struct check *c, const struct check_model *m)
 	else
 		printf("no labels\n");
 	print_tests(config);
+	printf(" season: %s\n", season[config->season]);
 	for (int i = 0; i < SHARE_CLASSES; i++)
 		print_class(c, m, (enum share_class)i);
 }

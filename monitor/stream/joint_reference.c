@@ -108,7 +108,7 @@ joint_reference(struct stream *s, struct made_reference *r)
 	n = common_rows(j, &at, &row);
 	days = must_calloc(n, sizeof *days);
 	for (uint32_t i = 0; i < n; i++)
-		days[i] = (struct learned){ 0, 0, j->member[0]->reference[row[i].at].day };
+		days[i] = (struct learned){ 0, 0, j->member[0]->reference[row[i].at].hour };
 	make_reference(r, s, days, n);
 	free(r->value);
 	r->value = must_calloc((size_t)n * j->members, sizeof *r->value);
@@ -136,7 +136,8 @@ joint_take_reference(struct stream *s)
 	s->reference = must_calloc(s->references, sizeof *s->reference);
 	for (uint32_t i = 0; i < s->references; i++)
 		s->reference[i] = (struct learned){
-			0, joint_distance(s, r.value + (size_t)i * j->members), r.ref.day ? (int32_t)r.ref.day[i] : 0
+			0, joint_distance(s, r.value + (size_t)i * j->members),
+			r.ref.day ? 24 * (int32_t)r.ref.day[i] : 0 /* days are told apart, hours do not matter */
 		};
 	s->too_short = !r.ref.day;
 	made_free(&r);

@@ -35,6 +35,7 @@ struct common {
 	double missing[ROWS_MAX];     /* the column of the STREAM_MISSING that is being judged */
 	bool missing_any;             /* not all of it is 0 */
 	double column[ROWS_MAX];      /* a column as one test sees it */
+	uint32_t key[ROWS_MAX];       /* of its season */
 	struct outbound outbound;
 	struct episodes episodes;
 	struct model *const *model;   /* [models], NULL where one has not been seen: the pipeline's */

@@ -13,8 +13,6 @@
 #include "monitor/label/explain.h"
 #include "monitor/stream/model.h"
 
-#define DAY_MS 86400000
-
 const char *
 stream_type_text(enum stream_type type)
 {
@@ -134,6 +132,7 @@ stream_destroy(struct stream *s)
 	}
 	explain_destroy(s->explain);
 	learner_finish(&s->learner);
+	stream_forget_season(s);
 	free(s->reference);
 	free(s->cells);
 	free(s->warm);
@@ -177,12 +176,6 @@ static double
 row_value(const struct stream *s, uint32_t i)
 {
 	return s->code ? (double)s->code[i] : s->value[i];
-}
-
-static int32_t
-day_of(int64_t ms)
-{
-	return (int32_t)((ms - (ms < 0 ? DAY_MS - 1 : 0)) / DAY_MS);
 }
 
 /* Without an id the order is that of the value and its time. */
@@ -268,7 +261,7 @@ learn(struct stream *s, const struct rows *rows, bool *complete)
 		}
 		if (!usable(s, i))
 			continue;
-		v = (struct learned){ row_order(s, rows, i), row_value(s, i), day_of(rows->time_ms[i]) };
+		v = (struct learned){ row_order(s, rows, i), row_value(s, i), hour_of(rows->time_ms[i]) };
 		learner_offer(&s->learner, &v);
 	}
 	return i;
@@ -276,15 +269,27 @@ learn(struct stream *s, const struct rows *rows, bool *complete)
 
 /* -- open episode ----------------------------------------------------------------------------------- */
 
+/* Adds row i; where there is a season, as it differs from what is usual at this phase. */
 static void
-episode_add(struct stream *s, struct gauge *g, uint32_t i)
+episode_add(struct stream *s, struct gauge *g, const struct rows *rows, uint32_t i)
 {
+	double usual = 0;
+
+	if (s->season) {
+		uint32_t key = stream_key(s, rows, i);
+
+		if (key == s->season->keys)
+			return; /* nothing to compare it with */
+		stream_watch_cell(s, s->episode.cell);
+		usual = s->season->usual[key];
+		g->expected += usual;
+	}
 	if (s->kind == STREAM_JOINT)
 		joint_gauge(s, g, i);
 	else if (s->code)
 		gauge_add_code(g, s->cells, s->code[i], s->episode.cell);
 	else if (s->type == STREAM_NUMERIC && isnan(s->known_p0))
-		gauge_add(g, s->cells, s->value[i]);
+		gauge_add(g, s->season ? s->season->around : s->cells, s->value[i] - usual);
 	else if (s->type == STREAM_NUMERIC)
 		gauge_add_loss(g, s->value[i]);
 	else {
@@ -301,17 +306,24 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 	if (s->kind == STREAM_JOINT) {
 		joint_effect(s, g, out);
 	} else if (s->type == STREAM_NUMERIC && isnan(s->known_p0)) {
-		gauge_effect(g, s->cells, out);
+		gauge_effect(g, s->season ? s->season->around : s->cells, out);
+		if (s->season) {
+			out->old_value += s->cells->mean;
+			out->new_value += s->cells->mean;
+		}
 	} else if (s->type == STREAM_CATEGORICAL) {
 		double share = s->cells->total ?
 			(double)s->cells->count[s->episode.cell] / s->cells->total : 0;
 
+		if (s->season && g->n)
+			share = g->expected / (double)g->n;
 		gauge_rate_effect(g, share, s->cells->total, out);
 	} else {
 		if (s->type == STREAM_NUMERIC)
 			gauge_loss_effect(g, s->known_p0, out);
 		else
-			gauge_rate_effect(g, s->baseline, s->baseline_n, out);
+			gauge_rate_effect(g, s->season && g->n ? g->expected / (double)g->n : s->baseline,
+			                  s->baseline_n, out);
 		/* against a level that was promised the tolerance is what matters */
 		if (s->kind == STREAM_COVERAGE && !isnan(s->known_p0))
 			out->standard = fabs(out->size) * s->model->config->min_effect /
@@ -347,7 +359,7 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, str
 
 		if (!usable(s, i) && !(s->code && s->code[i] == LIMIT_CATEGORIES))
 			continue;
-		episode_add(s, episode_gauge(e), i);
+		episode_add(s, episode_gauge(e), rows, i);
 		if (s->explain && explain_add_after(s->explain, rows->bins + (size_t)i * rows->bins_stride,
 		                                    rows->bins_used, s->value[i] != 0)) {
 			episode_total(e, &total);
@@ -478,7 +490,7 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 		for (uint32_t i = 0; s->refit && i < rows->n; i++)
 			if (usable(s, i))
 				learner_offer(s->refit, &(struct learned){ row_order(s, rows, i), row_value(s, i),
-				                                           day_of(rows->time_ms[i]) });
+				                                           hour_of(rows->time_ms[i]) });
 		return;
 	}
 	s->learner.log = must_grow(s->learner.log, &capacity, s->learner.logged + rows->n,
@@ -487,7 +499,7 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 	for (uint32_t i = 0; i < rows->n; i++)
 		if (usable(s, i))
 			s->learner.log[s->learner.logged++] =
-				(struct learned){ rows->order[i], row_value(s, i), day_of(rows->time_ms[i]) };
+				(struct learned){ rows->order[i], row_value(s, i), hour_of(rows->time_ms[i]) };
 }
 
 enum promise
@@ -497,9 +509,9 @@ test_promise(const struct test *t)
 
 	if (t->role == TEST_UNBUDGETED)
 		return PROMISE_UNBUDGETED;
-	if (t->stream->dependent)
+	if (t->stream->dependent || t->unkeyed)
 		return PROMISE_VOID_DEPENDENT;
-	if (t->stream->too_short)
+	if (t->stream->too_short || (t->stream->season_short && t->keyed))
 		return PROMISE_VOID_SHORT;
 	if (!t->runner)
 		return PROMISE_PROVISIONAL;

@@ -16,6 +16,7 @@
 #include "monitor/alert/episode.h"
 #include "monitor/stream/kind.h"
 #include "monitor/stream/rows.h"
+#include "monitor/stream/stream_season.h"
 
 struct codec;
 struct diag;
@@ -34,6 +35,7 @@ struct test {
 	struct runner *runner;  /* NULL: not started */
 	const char *method;     /* as configured; sr-bernoulli in place of tolerant-binary for a known null */
 	double centre, scale;   /* the values it sees are (value - centre) / scale; scale 0: as they are */
+	bool keyed, unkeyed;    /* there is a season: it compares phase by phase; it cannot */
 	bool tolerant;          /* what does not matter is inside its null: a crossing is material */
 	uint64_t quiet_until;   /* unbudgeted: no other note before it has used so many records */
 	double share;           /* alarms a budget period allowed to it; evidence: that of a paging test */
@@ -109,6 +111,8 @@ struct stream {
 	size_t waiting, waiting_at;   /* of pipeline_roll: rows of windows that wait, and where they begin */
 	struct test *test;            /* [tests]; those that page come first */
 	uint32_t tests, pagers;
+	struct stream_season *season; /* found in the reference or declared; NULL: none */
+	bool season_short;            /* the reference spans fewer than two of its cycles */
 	uint32_t retired;             /* bits: slots whose tests the configuration no longer has */
 	struct episode episode;
 	struct explain *explain;    /* outcomes: where hits concentrate; NULL: not kept */

@@ -26,6 +26,13 @@ stream_records(const struct stream *s, const struct rows *rows, struct records *
 		rec->width = s->width;
 	}
 	rec->gain = s->gain;
+	if (s->season) {
+		uint32_t *key = s->model->common->key;
+
+		for (uint32_t i = 0; i < rows->n; i++)
+			key[i] = stream_key(s, rows, i);
+		rec->key = key;
+	}
 	if (s->code) {
 		rec->value = NULL;
 		rec->categories = s->categories->n;

@@ -20,6 +20,7 @@ stream_fitted(struct stream *s, struct diag *d)
 		memcpy(s->reference, s->learner.log, s->references * sizeof *s->reference);
 	if (s->references < LIMIT_REFERENCE_MIN && s->kind != STREAM_FEATURE)
 		s->references = 0;
+	stream_forget_season(s);
 	s->learning = s->references == 0; /* nothing fitted: learn from the stream */
 	s->fitted = !s->learning;
 	if (s->learning)
@@ -46,6 +47,7 @@ stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, stru
 	free(s->reference);
 	s->reference = NULL;
 	s->references = s->row_values = 0;
+	stream_forget_season(s);
 	s->learn_records = records;
 	stream_set_learner(s, records ? records : s->model->config->reference_records);
 	s->log_saved = 0;

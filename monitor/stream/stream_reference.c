@@ -15,6 +15,7 @@ made_free(struct made_reference *r)
 	free(r->value);
 	free(r->code);
 	free(r->day);
+	free(r->key);
 	memset(r, 0, sizeof *r);
 }
 
@@ -58,6 +59,7 @@ make_reference(struct made_reference *r, const struct stream *s, const struct le
 
 	memset(r, 0, sizeof *r);
 	r->day = must_calloc(n, sizeof *r->day);
+	r->key = s->season ? must_calloc(n, sizeof *r->key) : NULL;
 	if (s->categories)
 		r->code = must_calloc(n, sizeof *r->code);
 	else
@@ -67,7 +69,9 @@ make_reference(struct made_reference *r, const struct stream *s, const struct le
 			r->code[i] = (uint32_t)v[i].value;
 		else
 			r->value[i] = v[i].value;
-		r->day[i] = day_index(seen, &days, v[i].day);
+		r->day[i] = day_index(seen, &days, (int32_t)floor_to(v[i].hour, 24) / 24);
+		if (s->season)
+			r->key[i] = s->season->key_of[season_phase(s->season->season, v[i].hour)];
 	}
 	free(seen);
 	r->ref = (struct reference){
@@ -76,7 +80,8 @@ make_reference(struct made_reference *r, const struct stream *s, const struct le
 		.code = r->code,
 		.day = r->day,
 		.days = days ? days : 1,
-		.keys = 1,
+		.key = r->key,
+		.keys = s->season ? s->season->keys : 1,
 		.spacing = spacing(v, n),
 	};
 	if (days < WANDER_DAYS) { /* such a stream is `void: short` */
@@ -97,6 +102,8 @@ categorical_step(const struct made_reference *r, bool *dependent)
 {
 	uint32_t step = 1;
 	double *indicator = must_calloc(r->ref.n, sizeof *indicator);
+	struct reference ref = { .n = r->ref.n, .value = indicator, .days = 1, .key = r->ref.key,
+		                 .keys = r->ref.keys };
 
 	*dependent = false;
 	for (uint32_t c = 0; c < r->ref.categories; c++) {
@@ -109,7 +116,8 @@ categorical_step(const struct made_reference *r, bool *dependent)
 		}
 		if (count < LIMIT_REFERENCE_MIN)
 			continue;
-		k = dependence_step(indicator, r->ref.n, &none);
+		k = ref.key ? dependence_step_within_days(&ref, WITHIN_RANKS, &none) :
+		              dependence_step(indicator, r->ref.n, &none);
 		*dependent |= none;
 		step = k > step ? k : step;
 	}
@@ -123,7 +131,7 @@ reference_hash(const struct learned *v, uint32_t n)
 	uint64_t hash = n;
 
 	for (uint32_t i = 0; i < n; i++) {
-		struct { uint64_t before; double value; int64_t day; } link = { hash, v[i].value, v[i].day };
+		struct { uint64_t before; double value; int64_t hour; } link = { hash, v[i].value, v[i].hour };
 
 		hash = XXH64(&link, sizeof link, 0);
 	}

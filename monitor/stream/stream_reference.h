@@ -15,7 +15,7 @@ struct stream;
 struct made_reference {
 	struct reference ref;
 	double *value;
-	uint32_t *code, *day;
+	uint32_t *code, *day, *key;
 };
 
 void make_reference(struct made_reference *r, const struct stream *s, const struct learned *v, uint32_t n);

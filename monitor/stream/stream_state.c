@@ -192,7 +192,7 @@ save_values(const struct stream *s, struct store *store, uint32_t which, const s
 		for (uint32_t i = at; i < n && i < at + CHUNK_VALUES; i++) {
 			codec_put_u64(&c, v[i].order);
 			codec_put_f64(&c, v[i].value);
-			codec_put_u32(&c, (uint32_t)v[i].day);
+			codec_put_u32(&c, (uint32_t)v[i].hour);
 		}
 		err = store_put_chunk(store, "ref", s->id, part_of(s, which), at / CHUNK_VALUES, bytes,
 		                      c.at);
@@ -248,7 +248,7 @@ load_chunk(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 
 		v.order = codec_get_u64(&c);
 		v.value = codec_get_f64(&c);
-		v.day = (int32_t)codec_get_u32(&c);
+		v.hour = (int32_t)codec_get_u32(&c);
 		if (s->categories && !(v.value >= 0 && v.value < s->categories->n))
 			return ERR_CORRUPT;
 		for (uint32_t slot = 0; slot < LIMIT_TESTS; slot++)
@@ -338,6 +338,7 @@ put_detector(struct test *t, struct store *store)
 	row.params = t->params;
 	row.fingerprint = t->fingerprint;
 	row.promise = promise_text(test_promise(t));
+	row.season = t->keyed ? season_text(s->season->season) : "";
 	row.share = t->role == TEST_PAGING ? t->share : 0;
 	row.step = st.step;
 	row.used = st.used;

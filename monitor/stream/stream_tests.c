@@ -42,17 +42,20 @@ static int
 test_options(struct test *t, const struct detector *det, const struct parameter *parameter, size_t parameters,
              void *own, uint64_t *hash, struct diag *d)
 {
-	bool configured = t->config->options && !strcmp(det->name, t->config->method.name);
+	const struct option *configured = t->config->method.options;
 	char text[400];
 	int err = 0;
 
 	option_defaults(det->options, own);
-	if (configured)
-		memcpy(own, t->config->options, det->options_size); /* numbers, words and lists: no text */
 	snprintf(t->params, sizeof t->params, "{");
 	for (const struct option *row = det->options; row->name && !err; row++) {
-		bool shown = configured && t->config->given >> (row - det->options) & 1;
+		const struct option *same = t->config->options ? option_find(configured, row->name) : NULL;
+		bool shown = same && t->config->given >> (same - configured) & 1;
 
+		if (shown) { /* also of the method that it stands in for */
+			option_format(same, t->config->options, text, sizeof text);
+			err = option_set(row, own, text, d);
+		}
 		for (size_t i = 0; i < parameters && !shown && !err; i++)
 			if (!strcmp(parameter[i].name, row->name)) {
 				snprintf(text, sizeof text, "%.17g", parameter[i].value);
@@ -176,6 +179,8 @@ warmed_up(const struct test *t, struct made_reference *warm)
 	if (!t->warmups)
 		return NULL;
 	make_reference(warm, t->stream, t->warmup, t->warmups);
+	warm->ref.key = NULL; /* it knew nothing of a season */
+	warm->ref.keys = 1;
 	return warm;
 }
 
@@ -211,13 +216,25 @@ start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 	made_free(&warm);
 }
 
+/* Where there is a season, the same test phase by phase. */
+static const char *
+method_now(const struct test *t)
+{
+	const char *method = t->config->method.name;
+
+	return t->stream->season && !strcmp(method, "conformal") ? "mondrian" : method;
+}
+
 static void
 start_learnt(struct test *t, const struct made_reference *r, uint64_t hash)
 {
-	struct parameter p[] = { { "min_effect", t->stream->model->config->min_effect } };
+	const struct stream *s = t->stream;
+	struct parameter p[] = { { "min_effect", s->model->config->min_effect },
+		                 { "cycle", s->season ? season_cycle(s->season->season) : 1 } };
 	struct runner_options o = options(t);
+	const char *method = method_now(t);
 
-	test_create(t, t->method, p, 1, &o, r, hash);
+	test_create(t, method, p, s->season ? 2 : 1, &o, r, hash);
 }
 
 static void
@@ -285,13 +302,42 @@ start_joint(struct test *t, const struct made_reference *r, uint64_t hash)
 	}
 }
 
+static void
+stop_test(struct test *t)
+{
+	if (t->runner) {
+		struct runner_status st;
+
+		runner_status(t->runner, &st);
+		*(st.promise == PROMISE_CERTIFIED ? &t->spent_past : &t->spent_past_apart) += st.spent;
+	}
+	runner_destroy(t->runner);
+	t->runner = NULL;
+	free(t->warmup);
+	t->warmup = NULL;
+	t->warmups = 0;
+	t->warmup_saved = false;
+}
+
+/* Its promise is about records that are exchangeable with the reference. */
+static bool
+grown(const struct test *t)
+{
+	return t->config->method.budget == METHOD_SHOWS;
+}
+
 /* r: the complete reference, or NULL while there is none. */
 static void
 start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64_t hash)
 {
 	const struct stream *s = t->stream;
-	bool grows = detector_find(t->config->method.name)->flags & DETECTOR_WARMS_UP;
+	unsigned flags = detector_find(method_now(t))->flags;
+	bool grows = flags & DETECTOR_WARMS_UP;
 
+	t->keyed = s->season && flags & (DETECTOR_KEYED | DETECTOR_KEY_VALUE);
+	t->unkeyed = s->season && !t->keyed && grown(t);
+	if (t->runner && s->season && strcmp(runner_detector(t->runner)->name, method_now(t)) && grown(t))
+		stop_test(t); /* begun before the season was known */
 	if (t->runner)
 		return;
 	if (s->kind == STREAM_JOINT) {
@@ -319,6 +365,14 @@ make_row(struct made_reference *row, struct stream *s, bool begins)
 {
 	const struct test *with = NULL;
 
+	if (s->season) { /* with their hours: the first that the learner took, before it had to choose */
+		uint32_t n = s->learner.logged < s->learner.capacity ? s->learner.logged : s->learner.capacity;
+
+		if (s->fitted)
+			return false;
+		make_reference(row, s, s->learner.log, n < LIMIT_WARMUP ? n : LIMIT_WARMUP);
+		return true;
+	}
 	for (uint32_t i = 0; i < s->tests && !with; i++)
 		with = s->test[i].role == TEST_EVIDENCE && s->test[i].warmups ? &s->test[i] : NULL;
 	if (begins)
@@ -339,6 +393,7 @@ start_tests(struct stream *s, bool begins)
 	uint64_t hash = 0;
 
 	if (s->references) {
+		stream_learn_season(s);
 		make_reference(&r, s, s->reference, s->references);
 		r.ref.row = make_row(&row, s, begins) ? &row.ref : NULL;
 		hash = reference_hash(s->reference, s->references);
@@ -413,23 +468,6 @@ stream_restore_cells(struct stream *s, bool had_cells)
 	stream_start_tests(s, NULL);
 	if (!s->references)
 		s->cells_provisional = s->cells != NULL;
-}
-
-static void
-stop_test(struct test *t)
-{
-	if (t->runner) {
-		struct runner_status st;
-
-		runner_status(t->runner, &st);
-		*(st.promise == PROMISE_CERTIFIED ? &t->spent_past : &t->spent_past_apart) += st.spent;
-	}
-	runner_destroy(t->runner);
-	t->runner = NULL;
-	free(t->warmup);
-	t->warmup = NULL;
-	t->warmups = 0;
-	t->warmup_saved = false;
 }
 
 void
