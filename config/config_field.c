@@ -9,7 +9,10 @@
 static const char *const standard[] = { "id", "ts", "model", "version", "features", "segment",
 	"prediction", "prediction.class", "prediction.probs", "prediction.score", "prediction.value",
 	"prediction.lower", "prediction.upper", "prediction.level", "prediction.set",
-	"prediction.classes", "label", "score", "conformal.n_cal", "probe_of", NULL };
+	"prediction.classes", "label", "score", "conformal.n_cal", "probe_of", "perturbation", "severity",
+	"members", "members.probs", "members.logits",
+	"members.mu", "members.var", "dirichlet", "nig", "nig.nu", "nig.alpha", "nig.beta", "samples",
+	"quantiles", "prediction.sd", "prediction.var", NULL };
 
 static void
 field_free(struct field_config *f)

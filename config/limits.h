@@ -20,6 +20,10 @@ enum {
 	LIMIT_CLASSES = 1024,
 	/* Numbers of an embedding, or of logits: a covariance of 4096 columns is 128 MB. */
 	LIMIT_VECTOR = 4096,
+	/* Kinds of probes of one version: perturbations times severities. */
+	LIMIT_PROBES = 64,
+	/* Numbers of all lists of one record: members times classes, samples, ...; two megabytes. */
+	LIMIT_NUMBERS = 262144,
 	/* Versions, and segments, of one model. */
 	LIMIT_GROUPS = 4096,
 	/* Bytes of an id, a category, a class, a version, a segment; longer ones are cut for the

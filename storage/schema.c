@@ -40,6 +40,8 @@ static const char tables_identity[] =
 	"CREATE TABLE refs(ref_id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL,"
 	" version TEXT NOT NULL, source TEXT NOT NULL, hash INTEGER NOT NULL, from_ms INTEGER,"
 	" to_ms INTEGER, rows INTEGER NOT NULL, rate_per_s REAL, active INTEGER NOT NULL" STRICT_ROWS
+	"CREATE TABLE separability(stream_id INTEGER PRIMARY KEY, other_id INTEGER NOT NULL,"
+	" rank_correlation REAL, n INTEGER NOT NULL" STRICT_ROWS
 	"CREATE UNIQUE INDEX refs_active ON refs(model_id, version) WHERE active;";
 
 static const char tables_progress[] =

@@ -173,6 +173,9 @@ struct reference_cell { /* one cell of a stream's reference */
 /* The cells of a stream, instead of those that it had. */
 int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct reference_cell *cell,
                               uint32_t cells);
+/* Rank correlation (NaN: none) of two streams of uncertainty over n records that are in both references. */
+int store_put_separability(struct store *s, uint32_t stream_id, uint32_t other_id, double rank_correlation,
+                           uint32_t n);
 
 int store_put_label_row(struct store *s, const struct label_row *row);
 /* ERR_MISSING when there is no such row. */

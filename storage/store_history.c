@@ -51,3 +51,14 @@ int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct 
 	}
 	return err;
 }
+
+int store_put_separability(struct store *s, uint32_t stream_id, uint32_t other_id, double rank_correlation,
+                           uint32_t n)
+{
+	const struct value value[] = { value_int(stream_id), value_int(other_id),
+		                       value_real(rank_correlation), value_count(n) };
+
+	return store_run(s, SLOT_SEPARABILITY_PUT,
+	                 "INSERT OR REPLACE INTO separability(stream_id, other_id, rank_correlation, n)"
+	                 " VALUES(?, ?, ?, ?)", value, COUNT(value));
+}

@@ -123,6 +123,17 @@ struct view {
 #define ESTIMATED_ACCURACY                                                                         \
 	"(SELECT sum(b.value * c.value) / sum(b.value) FROM json_each(l.scored_n) b"               \
 	" JOIN json_each(r.calibrator) c ON c.key = b.key) AS estimated_accuracy, "
+/* Which kind of uncertainty a figure is of; the daemon knows the same (version_uncertainty.h). */
+#define UNCERTAINTY_KIND                                                                           \
+	"CASE WHEN s.field IN ('total', 'var_total') THEN 'total'"                                 \
+	" WHEN s.field IN ('expected', 'var_aleatoric') THEN 'aleatoric' ELSE 'epistemic' END"
+/* Share of the reference below x, by its cells: straight inside a cell, halfway in the two outer ones. */
+#define PERCENTILE(x)                                                                              \
+	"(SELECT 100.0 * sum(c.n * CASE WHEN " x " > c.upto THEN 1.0 WHEN " x " <= c.above"        \
+	" THEN 0.0 WHEN c.above IS NULL OR c.upto IS NULL THEN 0.5"                                \
+	" ELSE (" x " - c.above) / (c.upto - c.above) END) / sum(c.n) FROM reference_cells c"      \
+	" WHERE c.stream_id = s.stream_id)"
+
 #define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
 	" FROM statistics"
 #define LABEL_METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " \
@@ -177,6 +188,37 @@ static const struct view views[] = {
 	  " e.hits_share, e.records_share, e.p_value, e.records, e.searched FROM explanations e"
 	  " JOIN alerts a ON a.alert_id = e.alert_id JOIN streams s ON s.stream_id = a.stream_id"
 	  " JOIN models m ON m.model_id = s.model_id ORDER BY a.opened_ms DESC, a.alert_id, e.rank" },
+	{ "uncertainty_now",
+	  "SELECT " STREAM UNCERTAINTY_KIND " AS kind, " ISO("h.window_ms") " AS since, h.n, h.mean AS level,"
+	  " h.q50 AS median, " PERCENTILE("h.q50") " AS percentile, h.sigma_shift,"
+	  " (SELECT r.rank_correlation FROM separability r"
+	  " WHERE s.stream_id IN (r.stream_id, r.other_id) ORDER BY r.stream_id LIMIT 1) AS rank_correlation,"
+	  " (SELECT max(d.statistic)"
+	  " FROM detectors d WHERE d.stream_id = s.stream_id AND d.role = 'paging') AS statistic,"
+	  " ifnull((SELECT a.state FROM alerts a WHERE a.stream_id = s.stream_id AND a.state <> 'resolved'"
+	  " ORDER BY a.opened_ms DESC LIMIT 1), 'quiet') AS state FROM streams s"
+	  " JOIN models m ON m.model_id = s.model_id JOIN (SELECT x.stream_id, max(x.window_ms) AS window_ms"
+	  " FROM statistics x JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0"
+	  " GROUP BY x.stream_id) l ON l.stream_id = s.stream_id JOIN statistics h ON h.stream_id = l.stream_id"
+	  " AND h.window_ms = l.window_ms ORDER BY m.name, s.version, s.segment, kind, s.stream_id" },
+	{ "uncertainty_daily",
+	  "SELECT " DAY_TEXT("h.day_ms") " AS day, " STREAM UNCERTAINTY_KIND " AS kind, h.n, h.level, h.median, "
+	  PERCENTILE("h.median") " AS percentile, h.statistic, ifnull((SELECT 'open' FROM alerts a"
+	  " WHERE a.stream_id = s.stream_id AND a.opened_ms < h.day_ms + 86400000 AND (a.resolved_ms IS NULL"
+	  " OR a.resolved_ms >= h.day_ms) LIMIT 1), 'quiet') AS state FROM (SELECT "
+	  DAY_START("x.window_ms") " AS day_ms, x.stream_id, sum(x.n) AS n, sum(x.n * x.mean) / sum(x.n) AS level,"
+	  " sum(x.n * x.q50) / sum(x.n) AS median, max(x.statistic) AS statistic FROM statistics x"
+	  " JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0 GROUP BY 1, 2) h"
+	  " JOIN streams s ON s.stream_id = h.stream_id JOIN models m ON m.model_id = s.model_id"
+	  " ORDER BY h.day_ms DESC, m.name, s.version, s.segment, kind, s.stream_id" },
+	{ "robustness_total",
+	  "SELECT " STREAM "s.field AS perturbation, " ISO("h.first_ms") " AS since, h.n AS pairs,"
+	  " CAST(round(h.flips) AS INTEGER) AS flips, h.flips / h.n AS flip_rate, d.statistic"
+	  " FROM (SELECT x.stream_id, min(x.window_ms) AS first_ms, sum(x.n) AS n,"
+	  " sum(x.n * x.mean) AS flips FROM statistics x JOIN streams y ON y.stream_id = x.stream_id"
+	  " WHERE y.kind = 'probe' AND x.n > 0 GROUP BY x.stream_id) h JOIN streams s ON s.stream_id = h.stream_id"
+	  " JOIN models m ON m.model_id = s.model_id LEFT JOIN detectors d ON d.stream_id = s.stream_id"
+	  " AND d.role = 'paging' ORDER BY m.name, s.version, s.segment, s.field" },
 	{ "performance_now",
 	  "SELECT " NAMES ISO("r.from_ms") " AS since, r.estimated_accuracy, " PERFORMANCE("r")
 	  " FROM label_recent r"

@@ -11,7 +11,7 @@
 	X(run_length) X(kit) X(ood) X(ood_alarms) X(score)                                           \
 	X(source) X(journal) X(explain) X(limited) X(pipeline) X(rebaseline) X(episodes) X(joint) X(gaps) X(config_detectors)          \
 	X(deliver) X(cli)                                                                         \
-	X(uncertainty)
+	X(uncertainty) X(forms)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)

@@ -6,6 +6,7 @@
 #include "detectors/kit/edges.h"
 #include "detectors/kit/edges_index.h"
 #include "detectors/kit/rng.h"
+#include "detectors/kit/rank_correlation.h"
 #include "detectors/kit/sort.h"
 #include "detectors/shift/tolerant_place.h"
 #include "tests/tests.h"
@@ -56,6 +57,21 @@ sorted_ascending(void **state)
 				assert_true(index[i - 1] < index[i]);
 		}
 	}
+}
+
+static void
+ranks_correlate(void **state)
+{
+	/* by hand: ranks 1 2.5 2.5 4 5 and 2 1 3 4 5 */
+	static const double x[5] = { -3, 0, 0, 7, 9 }, y[5] = { 2, 1, 3, 10, 11 };
+	static const double down[5] = { 5, 4, 3, 2, 1 }, up[5] = { 1, 2, 4, 8, 16 }, flat[5] = { 1, 1, 1, 1, 1 };
+
+	(void)state;
+	assert_true(fabs(rank_correlation(x, y, 5) - 8 / sqrt(9.5 * 10)) < 1e-12);
+	assert_true(fabs(rank_correlation(down, up, 5) + 1) < 1e-12);
+	assert_true(fabs(rank_correlation(up, up, 5) - 1) < 1e-12);
+	assert_true(isnan(rank_correlation(up, flat, 5)));
+	assert_true(isnan(rank_correlation(up, up, 1)));
 }
 
 /* Where values may fall: on edges, just beside them, anywhere. */
@@ -144,6 +160,7 @@ steps_are_all_changes(void **state)
 }
 
 const struct CMUnitTest kit_tests[] = {
+	TEST("kit/ranks_correlate", ranks_correlate),
 	TEST("kit/doubles_are_sorted_and_equal_ones_stay_in_order", sorted_ascending),
 	TEST("kit/an_index_of_edges_finds_the_bin_on_every_processor", index_finds_the_bin),
 	TEST("kit/a_search_changes_its_bin_at_its_steps_alone", steps_are_all_changes),

@@ -47,10 +47,11 @@ write_record(FILE *f, int i, uint64_t *seed)
 	if (i % 2) {
 		fprintf(f, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"rent\",\"version\":\"%d\",\"features\":{\"x\":%.6f,"
 		        "\"kind\":\"%c\",\"gap\":%s,\"turn\":%d},\"prediction\":{\"value\":%.4f,\"lower\":%.4f,\"upper\":%.4f,"
-		        "\"level\":0.9}}\n", history_uniform(seed) < 0.01 ? i / 2 : i, ts, i > 4000, x,
+		        "\"level\":0.9},\"members\":{\"mu\":[%.4f,%.4f,%.4f],\"var\":[%.4f,1,0.5]}}\n",
+		        history_uniform(seed) < 0.01 ? i / 2 : i, ts, i > 4000, x,
 		        'a' + (int)(history_uniform(seed) * (i > 4500 ? 6 : 4)),
 		        history_uniform(seed) < 0.05 ? "null" : "1.5", i % 4, y,
-		        y - 1.6, y + 1.6);
+		        y - 1.6, y + 1.6, y, x, 0.5 * (x + y), 1 + x * x);
 	} else {
 		fprintf(f, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"click\",\"features\":{\"z\":%.5f},\"prediction\":"
 		        "{\"class\":\"%s\",\"probs\":{\"no\":%.3f,\"yes\":%.3f},\"set\":[\"yes\"],\"level\":0.8}}\n", i, ts,
@@ -114,6 +115,7 @@ any_crash_history_gives_the_same_tables(void **state)
 	                       " GROUP BY 1) c JOIN (SELECT stream_id, max(window_ms) AS last FROM histograms"
 	                       " GROUP BY 1) l USING (stream_id) JOIN histograms h ON h.stream_id = l.stream_id"
 	                       " AND h.window_ms = l.last WHERE json_array_length(h.counts) <> c.n"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM separability WHERE abs(rank_correlation) < 1"), 2);
 	assert_true(history_count(&w, "SELECT n FROM counters WHERE name = 'matched_ids' ORDER BY n LIMIT 1") > 500);
 	for (uint64_t seed = 2; seed < 8; seed++) {
 		history_run(&w, seed, seed % 2 ? 40 : 700, 40, 12);

@@ -39,8 +39,7 @@ store_every_view_column_is_documented(void **state)
 		                 " AND name NOT LIKE 'sqlite%' AND NOT EXISTS (SELECT 1 FROM"
 		                 " documentation d WHERE d.name = t.name AND d.column = '')", text),
 		"-");
-	assert_int_equal(scratch_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"),
-	                 23);
+	assert_true(scratch_int(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'") >= 25);
 	assert_true(scratch_int(db, "SELECT count(*) FROM documentation WHERE name = 'drift_now'") >
 	            15);
 	/* Times are text and no view shows epoch numbers or ids of tables. */

@@ -71,6 +71,7 @@ walk_with(struct decoder *d, struct walk *w, struct model *m, const uint32_t *to
 	w->id_wrong = w->prediction_wrong = false;
 	w->name = (struct text){ 0, 0 };
 	w->ts = w->classes = NULL;
+	w->forms->any = false;
 	memset(w->rank, 0, sizeof(w->rank));
 	return walk_record(w, token, tokens);
 }
@@ -253,6 +254,7 @@ decode_value(struct decoder *d, const struct message *m, struct record *out)
 	w.length = (uint32_t)length;
 	w.out = out;
 	w.object = d->object;
+	w.forms = &d->forms;
 	w.used = w.only_model = w.confirmed = false;
 	decode_tokens(d, &w, &d->profile[m->profile], token, tokens);
 }

@@ -129,6 +129,7 @@ decoder_destroy(struct decoder *d)
 		free(d->profile[i].topic);
 	free(d->profile);
 	free(d->buffer);
+	forms_release(&d->forms);
 	json_destroy(d->json);
 	free(d);
 }
@@ -216,7 +217,7 @@ size_t
 decoder_bytes(const struct decoder *d)
 {
 	size_t bytes = sizeof(*d) + DECODER_FRONT + d->buffer_size + DECODER_BACK +
-	               json_bytes(d->json) + layout_bytes(&d->nameless.layout) +
+	               json_bytes(d->json) + forms_bytes(&d->forms) + layout_bytes(&d->nameless.layout) +
 	               d->profile_capacity * sizeof(*d->profile);
 	for (uint32_t i = 0; i < d->models; i++)
 		bytes += sizeof(struct model) + layout_bytes(&d->model[i]->layout);

@@ -44,6 +44,7 @@ struct decoder {
 	uint32_t profiles, profile_capacity;
 	uint32_t generation;
 	bool (*object)(struct walk *, uint32_t);
+	struct forms forms;    /* of the record at hand */
 };
 
 /* The number of a model by name, or DECODER_NO_MODEL. */

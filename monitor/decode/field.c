@@ -194,6 +194,29 @@ named(struct walk *w, struct cell *cell)
 	return value_cell(w, cell, VALUE_DIGITS);
 }
 
+static bool
+form_vector(struct walk *w, enum form_vector v)
+{
+	forms_begin(w->forms);
+	return vector_value(w, &w->forms->numbers, &w->forms->vector[v]);
+}
+
+static bool
+form_cell(struct walk *w, enum form_cell c)
+{
+	forms_begin(w->forms);
+	return value_cell(w, &w->forms->cell[c], VALUE_NUMERIC);
+}
+
+static bool
+form_levels(struct walk *w)
+{
+	struct forms *f = w->forms;
+
+	forms_begin(f);
+	return vector_levels(w, &f->numbers, &f->vector[FORM_LEVELS], &f->vector[FORM_LEVEL_VALUES]);
+}
+
 /* A prediction that is no object: a number is a value (or a class, see finish.c), a text a
  * class. */
 static bool
@@ -267,10 +290,9 @@ model_value(struct walk *w)
 static bool
 probe_value(struct walk *w)
 {
-	struct text of;
 	bool there, wrong = false;
 
-	if (!value_name(w, &of, &there, &wrong))
+	if (!value_name(w, &w->out->probe_of, &there, &wrong))
 		return false;
 	if (there)
 		w->out->parts |= RECORD_PROBE;
@@ -320,6 +342,10 @@ field_value(struct walk *w, enum field field)
 		return value_name(w, &r->version, &there, &wrong);
 	case FIELD_PROBE_OF:
 		return probe_value(w);
+	case FIELD_PERTURBATION:
+		return value_name(w, &r->perturbation, &there, &wrong);
+	case FIELD_SEVERITY:
+		return value_name(w, &r->severity, &there, &wrong);
 	case FIELD_LABEL:
 		return named(w, &r->label);
 	case FIELD_NONCONFORMITY:
@@ -344,12 +370,33 @@ field_value(struct walk *w, enum field field)
 		return later(w, &w->classes);
 	case FIELD_N_CAL:
 		return numeric(w, &r->n_cal);
+	case FIELD_MEMBER_PROBS:
+	case FIELD_MEMBER_LOGITS:
+	case FIELD_MEMBER_MU:
+	case FIELD_MEMBER_VAR:
+		return form_vector(w, FORM_MEMBER_PROBS + (field - FIELD_MEMBER_PROBS));
+	case FIELD_MEMBERS:
+		return form_vector(w, FORM_BARE_MEMBERS);
+	case FIELD_DIRICHLET:
+		return form_vector(w, FORM_DIRICHLET_ALPHA);
+	case FIELD_DRAWS:
+		return form_vector(w, FORM_DRAWS);
+	case FIELD_QUANTILES:
+		return form_levels(w);
+	case FIELD_NIG_NU:
+	case FIELD_NIG_ALPHA:
+	case FIELD_NIG_BETA:
+		return form_cell(w, FORM_NIG_NU + (field - FIELD_NIG_NU));
+	case FIELD_SD:
+	case FIELD_VAR:
+		return form_cell(w, FORM_SD + (field - FIELD_SD));
 	case FIELD_PREDICTION:
 		return bare_prediction(w);
 	case FIELD_SEGMENT:
 		return bare_segment(w);
 	case FIELD_FEATURES:
 	case FIELD_CONFORMAL:
+	case FIELD_NIG:
 		return wrong_object(w);
 	case FIELD_NONE:
 	case FIELD_COUNT:

@@ -251,7 +251,7 @@ finish_parts(struct walk *w)
 		r->parts |= RECORD_LABEL;
 	uint32_t parts = r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_LABEL);
 	bool wrong = r->label.tag == CELL_BAD_TYPE || w->prediction_wrong;
-	if (parts == 0 && (wrong || !(r->parts & RECORD_OTHER))) {
+	if (parts == 0 && (wrong || (!(r->parts & RECORD_OTHER) && r->form == FORM_NONE))) {
 		if (r->label.tag == CELL_BAD_TYPE)
 			return walk_refuse(w, REJECT_FIELD_TYPE, UINT32_MAX,
 			                   "the label is an object or an array");
@@ -273,10 +273,16 @@ finish_parts(struct walk *w)
 bool
 finish_record(struct walk *w, const uint8_t hash_key[16])
 {
-	if (!finish_classes(w) || !finish_time(w) || !finish_parts(w))
+	if (!finish_classes(w) || !finish_time(w))
+		return false;
+	forms_finish(w->forms, w->out);
+	if (!finish_parts(w))
 		return false;
 	if (w->id_wrong)
 		w->out->fields_type++;
 	finish_id(w->out, hash_key);
+	if (w->out->parts & RECORD_PROBE)
+		w->out->probe_of_keyed = siphash13(hash_key, record_text(w->out, w->out->probe_of),
+		                                   w->out->probe_of.length);
 	return true;
 }

@@ -26,6 +26,8 @@ enum field {
 	FIELD_MODEL,
 	FIELD_VERSION,
 	FIELD_PROBE_OF,
+	FIELD_PERTURBATION,
+	FIELD_SEVERITY,
 	FIELD_LABEL,
 	FIELD_NONCONFORMITY,
 	FIELD_CLASS,
@@ -38,18 +40,32 @@ enum field {
 	FIELD_SET,
 	FIELD_CLASSES,
 	FIELD_N_CAL,
+	FIELD_MEMBER_PROBS,
+	FIELD_MEMBER_LOGITS,
+	FIELD_MEMBER_MU,
+	FIELD_MEMBER_VAR,
+	FIELD_DIRICHLET,
+	FIELD_NIG_NU,
+	FIELD_NIG_ALPHA,
+	FIELD_NIG_BETA,
+	FIELD_DRAWS,
+	FIELD_QUANTILES,
+	FIELD_SD,
+	FIELD_VAR,
 	/* Objects: */
 	FIELD_FEATURES,
 	FIELD_SEGMENT,
 	FIELD_PREDICTION,
 	FIELD_CONFORMAL,
+	FIELD_MEMBERS,
+	FIELD_NIG,
 	FIELD_COUNT
 };
 
 enum entry_kind {
 	ENTRY_UNKNOWN, /* skipped and counted */
 	ENTRY_KNOWN,   /* skipped: documented */
-	ENTRY_OTHER,   /* the same, and worth a record: members, logits, ...; not read yet */
+	ENTRY_OTHER,   /* the same, and worth a record: logits, embedding; not read yet */
 	ENTRY_FIELD,   /* enum field, or FIELD_NONE for a step of a path; index counts from klass */
 	ENTRY_FEATURE, /* index = slot */
 	ENTRY_SEGMENT, /* index = number of the segment */

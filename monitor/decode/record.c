@@ -82,6 +82,8 @@ record_clear(struct record *r)
 	r->n_cal = absent;
 	r->nonconformity = absent;
 	r->label = absent;
+	r->perturbation = r->severity = (struct text){ 0, 0 };
+	r->form = FORM_NONE;
 	r->probs = 0;
 	r->sets = 0;
 	r->has_set = false;

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "detectors/uncertainty/uncertainty.h"
+
 struct text {
 	uint32_t offset, length;
 };
@@ -43,7 +45,30 @@ enum record_parts {
 	RECORD_PROB_SUM = 1 << 7,   /* probs do not sum to 1 within 1e-3: kept out of methods on probs */
 	RECORD_PROB_RANGE = 1 << 8, /* a prob below 0 or above 1 */
 	RECORD_BOM = 1 << 9,
-	RECORD_OTHER = 1 << 10,     /* has members, samples, logits, an embedding, ...: not read yet */
+	RECORD_OTHER = 1 << 10,     /* has logits or an embedding: not read yet */
+};
+
+/* In which form a record tells how unsure its prediction is (uncertainty.h). */
+enum uncertainty_form {
+	FORM_NONE = 0,
+	FORM_CLASS_MEMBERS,  /* probabilities or logits of members */
+	FORM_NORMAL_MEMBERS, /* means and variances of members */
+	FORM_MEAN_MEMBERS,   /* means alone */
+	FORM_DIRICHLET,
+	FORM_NIG,            /* normal-inverse-gamma */
+	FORM_NESTED,         /* outcomes by draw of the parameters */
+	FORM_SAMPLES,
+	FORM_QUANTILES,
+	FORM_VARIANCE,       /* prediction.sd or a variance */
+	FORMS
+};
+/* Why its figures are not there. */
+enum form_fault {
+	FORM_FINE = 0,
+	FORM_RAGGED,   /* rows or lists of different lengths, or not all numbers */
+	FORM_EMPTY,
+	FORM_RANGE,    /* a negative probability or variance, a concentration not above 0, crossed quantiles */
+	FORM_PROB_SUM, /* the probabilities of a member do not sum to 1 within 1e-3 */
 };
 
 /* Why a record was refused; 0 = it was not. Names are public (table `rejected`, metrics). */
@@ -95,6 +120,15 @@ struct record {
 	uint32_t classes;         /* names that came with the record (prediction.classes or object keys) */
 	struct text *class_name;  /* [classes]; refers to prob[] by position */
 	struct cell label;
+
+	/* a perturbed twin (RECORD_PROBE): of which prediction, how, how much; "" when not said */
+	struct text probe_of, perturbation, severity;
+	uint64_t probe_of_keyed;  /* as id_keyed */
+
+	/* how unsure it is; FORM_NONE: nothing of the rest is valid, FORM_FINE: uncertainty is */
+	uint8_t form, form_fault; /* enum uncertainty_form, enum form_fault */
+	uint32_t members, columns; /* members or draws, and classes or outcomes; 0 where they may differ */
+	struct uncertainty uncertainty;
 
 	/* features: cells by the decoder's slot of the model */
 	uint32_t slots;           /* slots that the model had when this was decoded */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "monitor/decode/decode.h"
+#include "monitor/decode/forms.h"
 #include "monitor/decode/layout.h"
 #include "monitor/decode/record.h"
 
@@ -36,6 +37,7 @@ struct walk {
 	const uint32_t *token;    /* the next one */
 	struct record *out;
 	struct model *model;
+	struct forms *forms;      /* the decoder's */
 	bool (*object)(struct walk *, uint32_t); /* the inner loop for this machine */
 	uint32_t generation;      /* stamps entries met in this walk */
 	uint32_t depth;

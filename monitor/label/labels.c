@@ -235,6 +235,20 @@ fill_class(struct labels *l, const struct record *r, struct journal_row *row)
 	}
 }
 
+bool
+labels_probe(struct labels *l, const struct version *v, const struct record *r, bool *flipped)
+{
+	uint64_t number = journal_find(l->journal, r->probe_of_keyed);
+	const struct journal_row *row = number == UINT64_MAX ? NULL : journal_get(l->journal, number);
+	uint32_t class;
+
+	if (!row || row->group != v->number || !(row->flags & JOURNAL_CLASS))
+		return false;
+	class = cell_class(l, r, &r->klass);
+	*flipped = class != row->klass;
+	return class < LIMIT_CLASSES;
+}
+
 /* False: there is nothing in the record that a label could be compared with. */
 static bool
 fill_row(struct labels *l, struct version *v, const struct record *r, struct journal_row *row)

@@ -12,6 +12,8 @@ enum stream_kind {
 	STREAM_FEATURE,    /* feature:NAME */
 	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
 	STREAM_PREDICTION, /* prediction:value|width|set_size|score|class */
+	STREAM_UNCERTAINTY, /* uncertainty:FIGURE, names of uncertainty.h */
+	STREAM_PROBE,      /* probe:PERTURBATION/SEVERITY, binary: did the class of the twin flip? */
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
@@ -25,6 +27,7 @@ enum stream_kind {
 enum kind_rows {
 	ROWS_FEATURES,    /* the model's features, whatever the version */
 	ROWS_PREDICTIONS, /* predictions of a version */
+	ROWS_PROBES,      /* perturbed twins of predictions of a version */
 	ROWS_OUTCOMES,    /* joined labels of a version */
 	ROWS_JOINT,       /* of the joint (joint.h) */
 	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */

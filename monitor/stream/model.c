@@ -17,9 +17,11 @@ const char *
 counter_text(enum counter c)
 {
 	static const char *const text[COUNTERS] = {
-		"records", "predictions", "probes", "duplicate_predictions", "missing_id",
+		"records", "predictions", "probes", "probes_unpaired", "duplicate_predictions", "missing_id",
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
-		"prob_range", "class_count", "set_unknown", "category_overflow", "streams_refused",
+		"prob_range", "class_count", "set_unknown", "category_overflow", "uncertainty_ragged",
+		"uncertainty_empty", "uncertainty_range", "uncertainty_changed", "uncertainty_one",
+		"uncertainty_clipped", "uncertainty_infinite", "streams_refused",
 		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
 		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};
@@ -106,6 +108,7 @@ model_destroy(struct model *m)
 		rows_free(m->version[i]->outcomes);
 		recalibration_destroy(m->version[i]->recalibration);
 		free(m->version[i]->confidence);
+		rows_free(m->version[i]->probes);
 		free(m->version[i]->text);
 		free(m->version[i]);
 	}
@@ -123,6 +126,8 @@ model_bytes(const struct model *m)
 {
 	size_t bytes = sizeof *m + sizeof *m->features + m->versions * 2 * sizeof(struct rows);
 
+	for (uint32_t i = 0; i < m->versions; i++)
+		bytes += m->version[i]->probes ? sizeof(struct rows) : 0;
 	for (uint32_t i = 0; i < m->streams; i++)
 		bytes += stream_bytes(m->stream[i]);
 	return bytes + (m->labels ? labels_bytes(m->labels) : 0) + (m->joint ? joint_bytes(m->joint) : 0);
@@ -317,6 +322,8 @@ model_flush(struct model *m)
 	for (uint32_t i = 0; i < m->versions; i++) {
 		rows_flush(m, m->version[i]->rows);
 		rows_flush(m, m->version[i]->outcomes);
+		if (m->version[i]->probes)
+			rows_flush(m, m->version[i]->probes);
 	}
 }
 

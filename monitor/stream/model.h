@@ -9,6 +9,7 @@
 
 #include "config/config.h"
 #include "detectors/runner.h"
+#include "detectors/uncertainty/uncertainty.h"
 #include "monitor/alert/episodes.h"
 #include "monitor/alert/outbound.h"
 #include "monitor/label/limited.h"
@@ -61,6 +62,7 @@ enum counter {
 	COUNT_RECORDS,            /* accepted records with features or a prediction */
 	COUNT_PREDICTIONS,
 	COUNT_PROBES,
+	COUNT_PROBES_UNPAIRED,    /* their prediction is not in the journal, or a class is missing */
 	COUNT_DUPLICATE_PREDICTIONS,
 	COUNT_MISSING_ID,         /* predictions that cannot be joined */
 	COUNT_TIMESTAMP_RANGE,
@@ -73,6 +75,13 @@ enum counter {
 	COUNT_CLASS_COUNT,        /* probabilities of another length than before */
 	COUNT_SET_UNKNOWN,        /* sets with classes beyond the 64th: not judged */
 	COUNT_CATEGORY_OVERFLOW,
+	COUNT_UNCERTAINTY_RAGGED, /* members or lists of different lengths, or not all numbers */
+	COUNT_UNCERTAINTY_EMPTY,
+	COUNT_UNCERTAINTY_RANGE,  /* negative probabilities or variances, concentrations not above 0, ... */
+	COUNT_UNCERTAINTY_CHANGED, /* another form or number of members than before: left out */
+	COUNT_UNCERTAINTY_ONE,    /* one member or sample: no spread */
+	COUNT_UNCERTAINTY_CLIPPED, /* probabilities of members raised to 1e-12 */
+	COUNT_UNCERTAINTY_INFINITE, /* normal-inverse-gamma without a variance */
 	COUNT_STREAMS_REFUSED,    /* fields beyond the limit of streams */
 	/* labels; names as in the label join */
 	COUNT_LABEL_LINES,
@@ -97,6 +106,11 @@ struct version {
 	struct rows *rows;         /* predictions */
 	struct rows *outcomes;     /* labels */
 	struct stream *value, *width, *set_size, *score, *klass; /* NULL before they are seen */
+	struct rows *probes;       /* perturbed twins; NULL before the first */
+	struct stream *uncertainty[UNCERTAINTY_FIGURES]; /* those of its form */
+	uint8_t form;              /* enum uncertainty_form of its first record that has one */
+	uint32_t members, columns; /* as in that record */
+	uint32_t paired[6];        /* references whose separability is in the database, 0: not yet */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
 	struct confidence *confidence; /* accuracy by confidence alone; NULL: no probabilities yet */

@@ -10,6 +10,8 @@
 #include "monitor/label/confidence.h"
 #include "monitor/label/labels.h"
 #include "monitor/stream/model.h"
+#include "monitor/stream/version_probe.h"
+#include "monitor/stream/version_uncertainty.h"
 
 /* -- records ------------------------------------------------------------------------------------------ */
 
@@ -148,6 +150,7 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 {
 	double value = number_of(&r->value), score = top_score(r);
 	double width = number_of(&r->upper) - number_of(&r->lower);
+	const struct uncertainty *u;
 	uint32_t at;
 
 	output_number(m, v, &v->value, "value", true, value);
@@ -167,7 +170,9 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->n_cal = r->n_cal.number;
 	if (r->level.tag == CELL_NUMBER && !m->common->refitting)
 		v->level = r->level.number;
+	u = version_uncertainty_take(m, v, r);
 	at = rows_append(m, v->rows, f);
+	version_uncertainty_put(v, at, u);
 	if (v->value)
 		v->value->value[at] = value;
 	if (v->width)
@@ -219,7 +224,7 @@ model_record(struct model *m, const struct record *r)
 
 	m->dirty = true;
 	if (r->parts & RECORD_PROBE) {
-		m->counter[COUNT_PROBES]++;
+		version_probe_take(m, r, &f);
 		return;
 	}
 	if (r->parts & RECORD_PREDICTION && m->labels && labels_duplicate(m->labels, r)) {
@@ -233,15 +238,17 @@ model_record(struct model *m, const struct record *r)
 	m->features_at = UINT32_MAX;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
-	if (r->parts & RECORD_PREDICTION) {
-		v = model_version(m, record_text(r, r->version), r->version.length);
-		m->counter[COUNT_PREDICTIONS]++;
-		take_prediction(m, v, r, &f);
-		if (m->labels) {
-			labels_prediction(m->labels, v, r);
-			if (r->parts & RECORD_LABEL)
-				labels_inline(m->labels, v, r);
-		}
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE)
+		return;
+	v = model_version(m, record_text(r, r->version), r->version.length);
+	take_prediction(m, v, r, &f);
+	if (!(r->parts & RECORD_PREDICTION))
+		return; /* members alone: nothing that a label could judge */
+	m->counter[COUNT_PREDICTIONS]++;
+	if (m->labels) {
+		labels_prediction(m->labels, v, r);
+		if (r->parts & RECORD_LABEL)
+			labels_inline(m->labels, v, r);
 	}
 }
 
@@ -261,13 +268,13 @@ model_fit_record(struct model *m, const struct record *r)
 	m->ref.hash = (m->ref.hash + r->message_hash) * 0x9E3779B97F4A7C15u;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
-	if (!(r->parts & RECORD_PREDICTION))
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE)
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);
 	if (!v)
 		return;
 	take_prediction(m, v, r, &f);
-	if (!m->labels || !(r->parts & RECORD_LABEL))
+	if (!m->labels || !(r->parts & RECORD_LABEL) || !(r->parts & RECORD_PREDICTION))
 		return;
 	labels_outcome(m->labels, v, r, &o);
 	labels_outcome_row(m->labels, v, &f, &o, v->level);

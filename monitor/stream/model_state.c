@@ -7,9 +7,12 @@
 #include "config/diag.h"
 #include "config/limits.h"
 #include "detectors/kit/codec.h"
+#include "monitor/decode/record.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
 #include "monitor/stream/model.h"
+#include "monitor/stream/version_probe.h"
+#include "monitor/stream/version_uncertainty.h"
 
 enum { DAY_MS = 86400000 };
 enum { STATE_VERSION = 1, REFS_OF_A_MODEL = 10000 /* room for their numbers */ };
@@ -92,6 +95,9 @@ save_state(const struct model *m, struct codec *c)
 		codec_put_bytes(c, m->version[i]->text, m->version[i]->length);
 		codec_put_f64(c, m->version[i]->n_cal);
 		codec_put_f64(c, m->version[i]->level);
+		codec_put_u8(c, m->version[i]->form);
+		codec_put_u32(c, m->version[i]->members);
+		codec_put_u32(c, m->version[i]->columns);
 	}
 }
 
@@ -134,6 +140,8 @@ model_put(struct model *m, struct store *store)
 		return 0;
 	for (uint32_t i = 0; i < m->streams && !err; i++)
 		err = stream_put(m->stream[i], store);
+	for (uint32_t i = 0; i < m->versions && !err; i++)
+		err = version_uncertainty_put_separability(m->version[i], store);
 	if (!err)
 		err = put_reference(m, store);
 	if (!err)
@@ -213,6 +221,11 @@ load_state(struct model *m, struct codec *c)
 		v = model_version(m, text, length);
 		v->n_cal = codec_get_f64(c);
 		v->level = codec_get_f64(c);
+		v->form = codec_get_u8(c);
+		v->members = codec_get_u32(c);
+		v->columns = codec_get_u32(c);
+		if (v->form >= FORMS)
+			return ERR_CORRUPT;
 	}
 	return c->bad ? ERR_CORRUPT : 0;
 }
@@ -250,6 +263,8 @@ place(struct model *m, enum stream_kind kind, const struct stream_row *row, stru
 			return m->features;
 	}
 	*v = model_version(m, row->key.version, row->key.version_length);
+	if (kind_table[kind].rows == ROWS_PROBES)
+		return version_probes(*v);
 	return kind_table[kind].rows == ROWS_OUTCOMES ? (*v)->outcomes : (*v)->rows;
 }
 
@@ -262,6 +277,15 @@ limited_slot(struct version *v, const struct stream *s)
 	return NULL;
 }
 
+static struct stream **
+uncertainty_slot(struct version *v, const struct stream *s)
+{
+	for (uint32_t f = 0; f < UNCERTAINTY_FIGURES; f++)
+		if (!strcmp(s->field, uncertainty_names[f]))
+			return &v->uncertainty[f];
+	return NULL;
+}
+
 static void
 bind(struct version *v, struct stream *s, struct rows *rows)
 {
@@ -269,7 +293,7 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 
 	if (s->kind == STREAM_MISSING && rows->streams > 1)
 		s->source = rows->stream[rows->streams - 2]; /* made right after its source */
-	if (!v || s->kind == STREAM_MISSING)
+	if (!v || s->kind == STREAM_MISSING || s->kind == STREAM_PROBE)
 		return;
 	if (s->kind == STREAM_COVERAGE)
 		output = !strcmp(s->field, "below") ? &v->below :
@@ -280,6 +304,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->below_confidence;
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
+	else if (s->kind == STREAM_UNCERTAINTY)
+		output = uncertainty_slot(v, s);
 	else if (!strcmp(s->field, "value"))
 		output = &v->value;
 	else if (!strcmp(s->field, "width"))

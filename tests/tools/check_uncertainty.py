@@ -8,6 +8,8 @@
   they were emitted, driftd divides each row by its sum: float32 rows are off by up to 1e-6, so means of
   entropies may differ by as much as that moves them. Both definitions are computed here, the one of
   truth.json must meet it within 1e-9, and driftd's the other.
+- Replayed, the daemon's streams have the same means as the filter's columns; coverage is that of truth.json
+  within 1e-9, flips and pairs of perturbed twins exactly.
 - Nested draws: driftd floors the epistemic variance of a record at 0, truth.json does not: the definition
   above covers it.
 """
@@ -17,8 +19,10 @@ import io
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
+import tempfile
 
 FLOOR = 1e-12
 SHOWN = 40  # failures
@@ -155,6 +159,43 @@ def check_areas(checks, title, areas, rows, positive, negative):
         checks.that(abs(got - want) <= 1e-4, f"{title}: area of {name} {got:.6f}, truth {want:.6f}")
 
 
+def check_streams(checks, model, db, at, rows):
+    """Means over the whole replay against those of the filter."""
+    for stream, n, mean in db.execute(
+            "SELECT substr(stream, 13), n, mean FROM statistics_total WHERE model = ? AND stream LIKE"
+            " 'uncertainty:%'", (model,)):
+        values = [float(rows[i][stream]) for i in at if rows[i][stream]]
+        good = n == len(values) and close(mean, math.fsum(values) / len(values))
+        checks.that(good, f"{model}: stream {stream} has n {n}, mean {mean!r}")
+
+
+def check_replay(checks, binary, folder, file, models, records, rows):
+    name = file[:-len(".jsonl.gz")]
+    with tempfile.TemporaryDirectory() as scratch:
+        config, database = os.path.join(scratch, "c.yaml"), os.path.join(scratch, "r.db")
+        with open(config, "w", encoding="utf-8") as out:
+            out.write("models: auto\n")
+        run = subprocess.run([binary, "replay", config, os.path.join(folder, file),
+                              os.path.join(folder, name + ".labels.jsonl.gz"), "-o", database],
+                             capture_output=True, text=True, timeout=300)
+        checks.that(run.returncode == 0, f"{file}: replay: {run.stderr[-300:]}")
+        if run.returncode:
+            return
+        db = sqlite3.connect(database)
+        for model, truth in models.items():
+            at = [i for i, r in enumerate(records) if r["model"] == model and "probe_of" not in r]
+            check_streams(checks, model, db, at, rows)
+            if "conformal" in truth:
+                got = db.execute("SELECT coverage FROM performance_total WHERE model = ?", (model,)).fetchone()
+                want = truth["conformal"]["coverage"]["all"]
+                checks.that(got and close(got[0], want), f"{model}: coverage {got}, truth {want}")
+            for probe in truth.get("probes", []):
+                got = db.execute("SELECT pairs, flips FROM robustness_total WHERE model = ? AND perturbation = ?",
+                                 (model, f"{probe['perturbation']}/{probe['severity']}")).fetchone()
+                checks.that(got == (probe["pairs"], probe["flips"]), f"{model}: {got} of {probe}")
+        db.close()
+
+
 def check_file(checks, binary, folder, file, models, flags):
     path = os.path.join(folder, file)
     name = file[:-len(".jsonl.gz")]
@@ -186,6 +227,7 @@ def check_file(checks, binary, folder, file, models, flags):
             right = [i for i in known if top(records[i]) == labels[records[i]["id"]]]
             checks.that(len(wrong) == truth["errors_in_distribution"], f"{model}: {len(wrong)} errors")
             check_areas(checks, f"{model} errors", truth["auroc_error"], rows, wrong, right)
+    check_replay(checks, binary, folder, file, models, records, rows)
     print(f"{file:24} {len(records):6} records, largest difference from a definition {worst:.1e}")
 
 
