@@ -9,6 +9,7 @@
 #include "config/diag.h"
 #include "monitor/clock.h"
 #include "monitor/command/commands.h"
+#include "monitor/command/incidents_file.h"
 #include "monitor/command/progress.h"
 #include "monitor/command/summary_text.h"
 #include "monitor/log.h"
@@ -24,6 +25,10 @@ static const char help[] =
 	"  -o, --output FILE      database to write (default replay.db); must not exist\n"
 	"      --append           go on with an existing database where its files ended\n"
 	"      --reference FILE   fit the references from this file first (repeatable)\n"
+	"      --incidents FILE   CSV of known incidents: start,end[,model[,name]]; tells for each whether it was\n"
+	"                         found, after how long, and how many alerts a quiet week had\n"
+	"      --compare RULES    the same for rules of thumb beside it: psi=.2,ks=.05. Windows are then kept as\n"
+	"                         they are, whatever retention says\n"
 	"      --fail-on-alert    exit status 1 when the replay has opened alerts\n"
 	"      --json             the summary as JSON\n"
 	"      --quiet            no progress bar\n\n"
@@ -32,7 +37,10 @@ static const char help[] =
 	"Afterwards: driftd status replay.db, driftd alerts replay.db, sqlite3 replay.db\n";
 
 struct replay {
-	const char *config, *output;
+	const char *config, *output, *incidents, *compare;
+	struct incident *incident;
+	size_t incident_count, rules;
+	struct naive_rule rule[NAIVE_RULES_MAX];
 	char **file, **reference;
 	size_t files, references;
 	bool append, fail_on_alert, json, quiet;
@@ -44,6 +52,7 @@ parse(struct replay *r, int argc, char **argv)
 	static const struct option long_option[] = {
 		{ "output", required_argument, NULL, 'o' }, { "append", no_argument, NULL, 'a' },
 		{ "reference", required_argument, NULL, 'r' }, { "fail-on-alert", no_argument, NULL, 'f' },
+		{ "incidents", required_argument, NULL, 'i' }, { "compare", required_argument, NULL, 'c' },
 		{ "json", no_argument, NULL, 'j' }, { "quiet", no_argument, NULL, 'q' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
@@ -55,6 +64,12 @@ parse(struct replay *r, int argc, char **argv)
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "o:h", long_option, NULL)) != -1)
 		switch (c) {
+		case 'i':
+			r->incidents = optarg;
+			break;
+		case 'c':
+			r->compare = optarg;
+			break;
 		case 'o':
 			r->output = optarg;
 			break;
@@ -164,6 +179,21 @@ replay(struct replay *r, struct config *config, struct diag *d)
 	return err;
 }
 
+/* What is to be compared, before hours are spent on the replay. */
+static int
+read_incidents(struct replay *r, struct config *config, struct diag *d)
+{
+	int err = r->compare ? naive_rules_read(r->compare, r->rule, &r->rules, d) : 0;
+
+	if (!err && r->compare && !r->incidents)
+		err = diag_set(d, ERR_INVALID, "--compare needs --incidents FILE");
+	if (!err && r->incidents)
+		err = incidents_read(r->incidents, &r->incident, &r->incident_count, d);
+	if (r->rules)
+		config->keep_fine_ms = config->keep_hour_ms = INT64_MAX / 4;
+	return err;
+}
+
 int
 cmd_replay(int argc, char **argv)
 {
@@ -192,9 +222,14 @@ cmd_replay(int argc, char **argv)
 		err = diag_set(&d, ERR_INVALID, "%s exists; choose another with -o, remove it, or go on with "
 		               "it: --append", r.output);
 	if (!err)
+		err = read_incidents(&r, config, &d);
+	if (!err)
 		err = replay(&r, config, &d);
 	if (!err)
 		err = summary_print(r.output, r.json, &alerts, &d);
+	if (!err && r.incidents)
+		err = incidents_print(r.output, r.incident, r.incident_count, r.rule, r.rules, r.json, &d);
+	free(r.incident);
 	if (err)
 		fprintf(stderr, "driftd: %s\n", d.text);
 	config_free(config);

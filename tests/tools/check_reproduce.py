@@ -4,9 +4,11 @@
     check_reproduce.py DRIFTD
 
 Intervals that fail from the middle of a made-up stream on give a coverage alert. Read again from its files, or
-from the daemon's topics, it is the same to the last bit; with one record changed it is not. Ends with
+from the daemon's topics, it is the same to the last bit; with one record changed it is not. Known
+incidents and rules of thumb beside it are compared with figures computed here. Ends with
 `N passed, N failed`."""
 import json
+import math
 import os
 import random
 import signal
@@ -21,7 +23,7 @@ CONFIG = """
 database: driftd.db
 kafka: {brokers: %s}
 topics: {records: [inference.m], labels: []}
-models: [{name: m, coverage: {calibration: 1000}, windows: {width: 1h}}]
+models: [{name: m, coverage: {calibration: 1000}, windows: {width: 1d}}]
 """
 
 
@@ -79,6 +81,56 @@ def replayed(driftd, place, lines):
     check('no_such_alert_is_told', reproduce(driftd, place, 'replay.yaml', 'replay.db', 'ffff', 'stream.jsonl')[0] == 64)
 
 
+def incidents(driftd, place, lines):
+    """Known incidents, and rules of thumb computed anew from the windows."""
+    rows = [json.loads(line) for line in lines]
+    for i, row in enumerate(rows):
+        row['ts'] = 1700000000000 + i * 600000
+    with open(os.path.join(place, 'slow.jsonl'), 'w') as f:
+        f.write('\n'.join(map(json.dumps, rows)) + '\n')
+    begin, end = rows[len(rows) // 2]['ts'], rows[-1]['ts']
+    with open(os.path.join(place, 'known.csv'), 'w') as f:
+        f.write(f'start,end,model,name\n{begin},{end},m,the change\n2023-11-20T00:00:00Z,2023-11-21T00:00:00Z,other,no\n')
+    out = subprocess.run([driftd, 'replay', 'replay.yaml', 'slow.jsonl', '-o', 'known.db', '--quiet', '--json',
+                          '--incidents', 'known.csv', '--compare', 'psi=0.05,ks=0.05'], cwd=place, check=True,
+                         stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    told = json.loads(out[-1])
+    verdicts = {(i['incident'], i['rule']): i for i in told['incidents']}
+    db = sqlite3.connect(os.path.join(place, 'known.db'))
+    opened = db.execute("SELECT opened_ms FROM alerts WHERE kind = 'coverage'").fetchone()[0]
+    check('the_incident_is_found_with_its_delay', verdicts['the change', 'driftd']['verdict'] == 'found' and
+          verdicts['the change', 'driftd']['delay_hours'] == round((opened - begin) / 3600000, 2))
+    check('what_did_not_happen_is_missed', all(verdicts['no', r]['verdict'] == 'missed' for r in (
+        'driftd', 'psi=0.05', 'ks=0.05')))
+    alarms = {'psi=0.05': set(), 'ks=0.05': set()}
+    for (stream,) in db.execute("SELECT stream_id FROM streams WHERE type = 'numeric'").fetchall():
+        cells = [n for (n,) in db.execute('SELECT n FROM reference_cells WHERE stream_id = ? ORDER BY cell', (stream,))]
+        before = {r: False for r in alarms}
+        for window, width, psi, counts in db.execute(
+                'SELECT s.window_ms, s.width_ms, s.psi, h.counts FROM statistics s LEFT JOIN histograms h USING(window_ms,'
+                ' stream_id) WHERE s.stream_id = ? ORDER BY 1', (stream,)):
+            over = {}
+            if psi is not None:
+                over['psi=0.05'] = psi >= 0.05
+            if counts and cells and sum(json.loads(counts)):
+                n = json.loads(counts)
+                d = max(abs(sum(n[:k + 1]) / sum(n) - sum(cells[:k + 1]) / sum(cells)) for k in range(len(n)))
+                over['ks=0.05'] = d >= math.sqrt(-math.log(0.025) / 2 * (sum(n) + sum(cells)) / sum(n) / sum(cells))
+            for rule, now in over.items():
+                if now and not before[rule]:
+                    alarms[rule].add(window + width)
+                before[rule] = now
+    outside = {r['rule']: r['alerts_outside'] for r in told['rules']}
+    expected = {r: len([a for a in at if not begin < a <= end]) for r, at in alarms.items()}
+    check('rules_of_thumb_are_what_they_are', all(outside[r] == expected[r] for r in expected) and
+          sum(map(len, alarms.values())) > 5 and outside['driftd'] == 0, f'{outside} {expected}')
+    db.close()
+    bad = subprocess.run([driftd, 'replay', 'replay.yaml', 'slow.jsonl', '-o', 'x.db', '--incidents', 'stream.jsonl'],
+                         cwd=place, stderr=subprocess.PIPE, text=True)
+    check('a_wrong_line_is_told_before_the_replay', bad.returncode == 78 and 'stream.jsonl:1: expected start,end' in
+          bad.stderr and not os.path.exists(os.path.join(place, 'x.db')), bad.stderr)
+
+
 def live(driftd, place, lines):
     with open(os.path.join(place, 'run.yaml'), 'w') as f:
         f.write(CONFIG % 'embedded')
@@ -112,6 +164,7 @@ def main():
     with tempfile.TemporaryDirectory() as place:
         os.environ['TMPDIR'] = place
         replayed(driftd, place, lines)
+        incidents(driftd, place, lines)
         live(driftd, place, lines)
         check('nothing_is_left_behind', not [n for n in os.listdir(place) if n.startswith('driftd-reproduce')])
     print(f'{passed} passed, {failed} failed')
