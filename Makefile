@@ -46,7 +46,7 @@ LIB   := $(patsubst %.c,$B/%.o,$(filter-out monitor/main.c,$(SRC))) $(patsubst %
 TEST  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/*.c)))
 TOOL  := $(patsubst tests/tools/%.c,$B/%,$(sort $(wildcard tests/tools/*.c)))
 
-.PHONY: all tools lint install help clean FORCE demo
+.PHONY: all tools lint deb install help clean FORCE demo
 .PHONY: test test-asan test-vectors test-truth test-alerts test-explained test-performance test-crash test-delivery
 .PHONY: test-reproduce test-http test-ops test-docs test-page test-kafka test-kill fuzz
 .PHONY: bench bench-labels
@@ -152,6 +152,12 @@ fuzz:  ## hostile bytes for FUZZ_SECONDS=30 each: records, configurations, state
 		-max_len=4096 -artifact_prefix=$(BUILD)/fuzz/$$f. -dict=tests/fuzz/$$f.dict $(BUILD)/fuzz/$$f.found \
 		tests/fuzz/corpus/$$f > $(BUILD)/fuzz/$$f.log 2>&1 || { tail -n 40 $(BUILD)/fuzz/$$f.log; exit 1; }; \
 		tail -n 1 $(BUILD)/fuzz/$$f.log; done
+deb:  ## a Debian package in build/deb, checked by lintian (needs debhelper, lintian)
+	rm -rf $(BUILD)/deb && mkdir -p $(BUILD)/deb/driftd
+	git archive HEAD | tar -x -C $(BUILD)/deb/driftd
+	cd $(BUILD)/deb/driftd && env -u MAKEFLAGS -u MFLAGS -u BUILD dpkg-buildpackage -us -uc -b >../log 2>&1 || { tail -n 30 ../log; exit 1; }
+	lintian --fail-on error $(BUILD)/deb/*.changes
+	@ls $(BUILD)/deb/*.deb
 test-docs: $B/driftd  ## every query of docs/cookbook.md: the printed answer is the answer
 	python3 tests/docs/check_cookbook.py $B/driftd $B/docs
 test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility, screenshots in build/release/page
