@@ -72,6 +72,8 @@ $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/flo
 	$(LINK) -o $@ $^ $(LIBS)
 $B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell trial stream naive workers records) $(LIB)
 	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
+$B/bench_ood_alarms: $B/tests/bench/bench_ood_alarms.o $B/tests/score_runs.o $(LIB)
+	$(LINK) -o $@ $^ $(LIBS)
 $B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_tables trial stream workers records) $(LIB)
 	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 -include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o) $(wildcard $B/tests/bench/*.d)
@@ -111,7 +113,9 @@ test-vectors: $B/driftd  ## every golden vector through the filters of the comma
 test-truth: $B/driftd  ## replays of tests/data against the figures in its truth.json
 	python3 tests/tools/check_truth.py $B/driftd tests/data
 	python3 tests/tools/check_uncertainty.py $B/driftd tests/data/producers
-.PHONY: bench-ood
+.PHONY: bench-ood bench-ood-alarms
+bench-ood-alarms: $B/bench_ood_alarms  ## e1 and e2 on streams of scores: false alarms in RUNS=300 runs, delays
+	@$B/bench_ood_alarms $(RUNS)
 bench-ood: PYTHON ?= python3
 bench-ood: $B/bench_ood  ## microseconds a record of the out-of-distribution scores; LARGE=1, PYTHON=
 	@$B/bench_ood $(LARGE); status=$$?; $(PYTHON) tests/bench/peer_ood.py; exit $$status
