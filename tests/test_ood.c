@@ -8,7 +8,7 @@
 #include "config/option.h"
 #include "detectors/kit/linear.h"
 #include "detectors/kit/rng.h"
-#include "detectors/ood/panel.h"
+#include "detectors/ood/threshold.h"
 #include "tests/tests.h"
 
 /* A standard normal number, the k-th of a seed. */
@@ -386,6 +386,39 @@ p_is_the_share_at_least_as_unlike(void **state)
 	}
 }
 
+/* n, alpha in thousandths, m of the nominal threshold, m of the safe one (delta .05; -1: there is none). */
+static void
+thresholds_say_how_far_the_share_may_be_off(void **state)
+{
+	static const int want[][4] = { { 1000, 10, 10, 4 }, { 5000, 10, 50, 38 }, { 10000, 10, 100, 83 },
+		                       { 100000, 10, 1000, 948 }, { 1000, 1, 1, -1 }, { 10000, 1, 10, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		uint32_t n = (uint32_t)want[i][0];
+		double alpha = want[i][1] / 1000.0;
+		struct threshold nominal, safe;
+		struct calibration c;
+
+		calibration_init(&c, score_array(n, 1), n);
+		for (uint32_t k = 0; k < n; k++)
+			c.score[k] = k;
+		nominal = threshold_nominal(&c, alpha);
+		safe = threshold_pac(&c, alpha, 0.05);
+		assert_true(nominal.possible);
+		assert_int_equal(nominal.m, want[i][2]);
+		assert_int_equal((int)nominal.score, (int)n - 1 - want[i][2]);
+		assert_true(safe.possible == (want[i][3] >= 0));
+		if (safe.possible)
+			assert_int_equal(safe.m, want[i][3]);
+		if (n == 1000 && want[i][1] == 10) { /* 1 % of 1000: .55 to 1.83 % */
+			assert_true(fabs(nominal.low - 0.0055) < 5e-5);
+			assert_true(fabs(nominal.high - 0.0183) < 5e-5);
+		}
+		calibration_finish(&c);
+	}
+}
+
 /* Kolmogorov's distance of p-values from the uniform law; ties only make p larger. */
 static double
 distance_to_uniform(double *p, uint32_t n)
@@ -527,6 +560,7 @@ const struct CMUnitTest ood_tests[] = {
 	TEST("ood/scores_are_finite_whatever_the_numbers", scores_are_finite_whatever_the_numbers),
 	TEST("ood/a_copy_of_a_reference_row_has_no_distance", a_copy_of_a_reference_row_has_no_distance),
 	TEST("ood/p_is_the_share_at_least_as_unlike", p_is_the_share_at_least_as_unlike),
+	TEST("ood/thresholds_say_how_far_the_share_may_be_off", thresholds_say_how_far_the_share_may_be_off),
 	TEST("ood/p_of_records_like_the_reference_is_uniform", p_of_records_like_the_reference_is_uniform),
 	TEST("ood/the_panel_names_the_member_that_saw_it", the_panel_names_the_member_that_saw_it),
 	TEST("ood/a_feature_that_stands_still_does_not_break_the_adaptive_distance",

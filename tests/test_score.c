@@ -247,6 +247,9 @@ every_line_has_a_line_and_bad_ones_are_told(void **state)
 	says(s.err, "standard input:3: not JSON");
 	says(s.err, "2 lines without embedding have no score");
 	says(s.err, "1 embeddings are all zero");
+	assert_int_equal(score(&s, "mds --reference ref -p alpha=0.2", ""), 0);
+	says(s.err, "5 rows rank the verdict. Nominal threshold for 20 %: score > ");
+	says(s.err, "no threshold is safe for 20 % with so few rows: 14 are needed");
 	close_shop(&s);
 }
 

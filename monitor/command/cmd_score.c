@@ -8,7 +8,7 @@
 #include "config/diag.h"
 #include "config/limits.h"
 #include "config/option.h"
-#include "detectors/ood/panel.h"
+#include "detectors/ood/threshold.h"
 #include "monitor/command/commands.h"
 #include "monitor/command/filter.h"
 #include "monitor/command/score_rows.h"
@@ -38,6 +38,18 @@ struct panel_options {
 	char *scores;
 };
 
+struct threshold_options {
+	double alpha, delta;
+};
+
+static const struct option threshold_table[] = {
+	OPT_F64(struct threshold_options, alpha, "alpha", "0", 0.0, 0.5,
+	        "share of records like the reference that a threshold lets through; 0: none is told"),
+	OPT_F64(struct threshold_options, delta, "delta", "0.05", 1e-9, 0.5,
+	        "chance that more than alpha lie above the threshold that is safe"),
+	OPT_END,
+};
+
 static const struct option panel_table[] = {
 	OPT_TEXT(struct panel_options, scores, "scores", "auto", "members, separated by commas"),
 	OPT_END,
@@ -55,6 +67,7 @@ struct run {
 	uint32_t scores;
 	bool panel, any;              /* any: the members that suit */
 	struct score_options options;
+	struct threshold_options threshold;
 	struct row_reader reader;
 	struct row_set fit, calibration, batch;
 	uint32_t reference_rows;
@@ -90,6 +103,8 @@ score_help(const struct score *one)
 	printf("%s: %s\n(%s)\n\nreads: %s\n", one->name, one->summary, one->source, score_input_name(one));
 	for (const struct option *o = one->options; o->name != NULL; o++)
 		printf("  -p %s=%s  %s\n", o->name, o->fallback, o->help);
+	for (const struct option *o = threshold_table; o->name != NULL && !(one->flags & SCORE_ADAPTIVE); o++)
+		printf("  -p %s=%s  %s\n", o->name, o->fallback, o->help);
 }
 
 /* The members named in `scores`. */
@@ -118,9 +133,9 @@ static int
 set_options(struct run *r, const struct score *one)
 {
 	static const char *const tabled[] = { "energy", "gen", "knn", "mds", "vim", "ecod" };
-	const struct option *table[8] = { panel_table };
+	const struct option *table[9] = { panel_table };
 	struct panel_options panel = { NULL };
-	void *target[8] = { &panel };
+	void *target[9] = { &panel };
 	size_t tables = 0;
 	int status;
 
@@ -135,6 +150,10 @@ set_options(struct run *r, const struct score *one)
 		table[tables++] = one->options;
 	for (size_t i = r->panel ? 1 : 0; i < tables; i++)
 		target[i] = &r->options;
+	if (r->filter.reference != NULL) {
+		table[tables] = threshold_table;
+		target[tables++] = &r->threshold;
+	}
 	status = filter_options(&r->filter, table, target, tables);
 	for (size_t i = 0; status == 0 && !r->panel && i < r->filter.params; i++)
 		if (strcmp(r->filter.param[i].name, "seed") == 0)
@@ -237,6 +256,26 @@ warn(struct run *r)
 	if (small > 0 && r->reader.inputs & INPUT_EMBEDDING)
 		fprintf(stderr, "driftd score: %s: %" PRIu32 " classes have fewer than %d rows to fit\n", path,
 		        small, CLASS_ROWS_MIN);
+}
+
+/* The two thresholds for alpha: what is expected, and what is safe. */
+static void
+tell_threshold(const struct run *r)
+{
+	const struct calibration *c = r->panel ? &r->members.least : &r->calibrated;
+	double alpha = r->threshold.alpha, delta = r->threshold.delta;
+	struct threshold nominal = threshold_nominal(c, alpha), safe = threshold_pac(c, alpha, delta);
+
+	fprintf(stderr, "driftd score: %" PRIu32 " rows rank the verdict. Nominal threshold for %g %%: score > "
+	        "%.17g; the true share is %.3g to %.3g %% (95 %%)\n", c->n, 100 * alpha, nominal.score,
+	        100 * nominal.low, 100 * nominal.high);
+	if (safe.possible)
+		fprintf(stderr, "driftd score: at most %g %% but for a chance of %g %%: score > %.17g; the true "
+		        "share is %.3g to %.3g %% (95 %%)\n", 100 * alpha, 100 * delta, safe.score,
+		        100 * safe.low, 100 * safe.high);
+	else
+		fprintf(stderr, "driftd score: no threshold is safe for %g %% with so few rows: %.0f are needed\n",
+		        100 * alpha, ceil(log(delta) / log1p(-alpha)));
 }
 
 static int
@@ -409,7 +448,11 @@ run_score(struct run *r)
 	if (status != 0)
 		return status;
 	warn(r);
-	return fit(r, &r->fit.rows, &d) == 0 ? take_file(r) : complain(EXIT_BAD_LINES, d.text);
+	if (fit(r, &r->fit.rows, &d) != 0)
+		return complain(EXIT_BAD_LINES, d.text);
+	if (r->threshold.alpha > 0.0)
+		tell_threshold(r);
+	return take_file(r);
 }
 
 static int
