@@ -90,7 +90,7 @@ paths_delay(const struct paths *p, uint32_t before, uint32_t paths, uint32_t rec
 	for (uint32_t i = 0; i < thresholds; i++) {
 		struct paths_length *o = &out[i];
 
-		o->error = sqrt(squares[i] / ((double)o->paths * (o->paths - 1.0)));
+		o->error = o->paths > 1 ? sqrt(squares[i] / ((double)o->paths * (o->paths - 1.0))) : (double)NAN;
 		if (2 * o->missed > o->paths || o->paths == 0)
 			o->mean = o->error = (double)NAN;
 	}
@@ -122,6 +122,6 @@ paths_martingale_length(const struct paths *p, double threshold, uint32_t alarms
 			squares += away * (statistic - out.mean);
 		}
 	}
-	out.error = sqrt(squares / ((double)out.paths * (out.paths - 1.0)));
+	out.error = alarms > 1 ? sqrt(squares / ((double)alarms * (alarms - 1.0))) : (double)NAN;
 	return out;
 }

@@ -20,7 +20,8 @@ struct filter;
 struct arl_options {
 	double arl;                /* NaN: the threshold is given */
 	struct option_list change; /* one 0: the method's usual sizes */
-	uint32_t before, paths, alarms;
+	uint32_t before;           /* OPTION_AUTO: arl_before() */
+	uint32_t paths, alarms;
 	double threshold, sd;      /* sr-*; sd only sr-mean, NaN: values 0 and 1 */
 	double k, h, lambda, l;    /* charts */
 };
@@ -41,6 +42,7 @@ struct arl_answer {
 	double length_renewal;     /* its renewal approximation */
 	double length_upper;       /* of the upper side alone */
 	double threshold_average;  /* at which the mean is about `threshold` records */
+	uint32_t before;           /* records without an alarm before the change */
 	uint32_t changes;
 	struct arl_change change[OPTION_LIST_MAX];
 };
@@ -53,6 +55,8 @@ struct arl_method {
 	              uint64_t seed, struct arl_answer *out, struct diag *d);
 };
 
+/* As asked, else a tenth of the records to a false alarm, at most 1000: hardly any path alarms before. */
+uint32_t arl_before(const struct arl_options *o, double length);
 int arl_chart(const struct arl_method *m, const struct arl_options *o, const void *own, uint64_t seed,
               struct arl_answer *out, struct diag *d);
 int arl_sr(const struct arl_method *m, const struct arl_options *o, const void *own, uint64_t seed,

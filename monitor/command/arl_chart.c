@@ -6,6 +6,7 @@
 #include "detectors/run_length/chart.h"
 #include "monitor/command/arl.h"
 
+static const double usual_before = 1000;
 static const double usual_shift[] = { 0.25, 0.5, 1, 2, 3 };
 
 static int
@@ -18,6 +19,12 @@ find_limit(const struct arl_method *m, const struct arl_options *o, struct chart
 	c->limit = chart_limit(c, o->arl);
 	return isnan(c->limit) ? diag_set(d, ERR_INVALID, "%s: no %s gives %g records to a false alarm",
 	                                  m->name, m->threshold_name, o->arl) : 0;
+}
+
+uint32_t
+arl_before(const struct arl_options *o, double length)
+{
+	return o->before == OPTION_AUTO ? (uint32_t)fmin(usual_before, length / 10) : o->before;
 }
 
 int
@@ -41,12 +48,13 @@ arl_chart(const struct arl_method *m, const struct arl_options *o, const void *o
 		                m->threshold_name, c.limit, cusum ? "k" : "lambda", c.weight);
 	if (cusum)
 		out->length_upper = chart_length_upper(&c, 0);
+	out->before = arl_before(o, out->length);
 	out->changes = usual ? sizeof usual_shift / sizeof usual_shift[0] : o->change.n;
 	for (uint32_t i = 0; i < out->changes; i++) {
 		double size = usual ? usual_shift[i] : o->change.value[i];
 
 		out->change[i] = (struct arl_change){ .size = size,
-			.delay = { .mean = chart_delay(&c, size, o->before), .error = (double)NAN },
+			.delay = { .mean = chart_delay(&c, size, out->before), .error = (double)NAN },
 			.average = { .mean = (double)NAN, .error = (double)NAN } };
 	}
 	return 0;

@@ -139,13 +139,14 @@ measure(const struct paths *p, struct sr *s, const struct arl_options *o, struct
 	out->length = unit.mean / at * out->threshold;
 	out->error = unit.error / at * out->threshold;
 	out->length_bound = out->threshold;
+	out->before = arl_before(o, out->threshold);
 	out->threshold_average = out->threshold * at / unit.mean;
 	for (uint32_t i = 0; i < out->changes; i++) {
 		double threshold[2] = { out->threshold_average, out->threshold };
 		struct paths_length length[2];
 
 		s->size = out->change[i].size;
-		paths_delay(p, o->before, o->paths, RECORDS_MAX, threshold, 2, length);
+		paths_delay(p, out->before, o->paths, RECORDS_MAX, threshold, 2, length);
 		out->change[i].average = length[0];
 		out->change[i].delay = length[1];
 	}

@@ -41,8 +41,8 @@ static const char help_text[] =
 	             "records to a false alarm, instead of the threshold; auto: as it is given"),  \
 	OPTION_ROW(struct arl_options, change, "change", OPTION_LIST, struct option_list, "0",     \
 	           -1e6, 1e6, NULL, changes),                                                      \
-	OPT_U32(struct arl_options, before, "before", "1000", 0, 100000,                           \
-	        "records without an alarm before the change; 0: it comes at the start")
+	OPT_AUTO_U32(struct arl_options, before, "before", "auto", 0, 100000,                      \
+	             "records without an alarm before the change; auto: ARL / 10, at most 1000")
 #define ARL_SIMULATED                                                                              \
 	OPT_F64(struct arl_options, threshold, "threshold", "1e4", 1.0, 1e15,                      \
 	        "statistic at which an alarm is raised"),                                          \
@@ -122,7 +122,9 @@ method_help(const struct arl_method *m)
 static void
 print_length(const struct paths_length *l)
 {
-	if (isnan(l->mean) && l->paths)
+	if (isnan(l->mean) && !l->paths)
+		printf("%11s %9s", "too few", ""); /* every path alarmed before its change */
+	else if (isnan(l->mean))
 		printf("%11s %9s", "missed", "");
 	else if (isnan(l->error))
 		printf("%11.4g %9s", l->mean, "");
@@ -131,7 +133,7 @@ print_length(const struct paths_length *l)
 }
 
 static void
-print_text(const struct arl_method *m, const struct arl_options *o, const struct arl_answer *a)
+print_text(const struct arl_method *m, const struct arl_answer *a)
 {
 	bool average = !isnan(a->threshold_average);
 
@@ -148,7 +150,7 @@ print_text(const struct arl_method *m, const struct arl_options *o, const struct
 		printf("%-42s %.6g\n", "  of one side alone", a->length_upper);
 	if (average)
 		printf("%-42s %.4g\n", "threshold for that number on average", a->threshold_average);
-	printf("\nrecords from a change to its alarm, after %u records without one\n", o->before);
+	printf("\nrecords from a change to its alarm, after %u records without one\n", a->before);
 	printf("  %-14s%11s%s\n", a->change_name, average ? "at threshold" : "mean",
 	       average ? "         on average" : "");
 	for (uint32_t i = 0; i < a->changes; i++) {
@@ -168,7 +170,7 @@ put_number(const char *name, double x)
 }
 
 static void
-print_json(const struct arl_method *m, const struct arl_options *o, const struct arl_answer *a)
+print_json(const struct arl_method *m, const struct arl_answer *a)
 {
 	printf("{\"method\":\"%s\",\"law\":\"%s\"", m->name, a->law);
 	put_number("threshold", a->threshold);
@@ -178,7 +180,7 @@ print_json(const struct arl_method *m, const struct arl_options *o, const struct
 	put_number("arl_renewal", a->length_renewal);
 	put_number("arl_one_side", a->length_upper);
 	put_number("threshold_average", a->threshold_average);
-	put_number("before", o->before);
+	put_number("before", a->before);
 	printf(",\"change_is\":\"%s\",\"delays\":[", a->change_name);
 	for (uint32_t i = 0; i < a->changes; i++) {
 		const struct arl_change *c = &a->change[i];
@@ -221,9 +223,9 @@ answer(const struct filter *f, const struct arl_method *m, void *own)
 	if (m->answer(m, &o, own, f->seed, &a, &d))
 		return complain(d.text);
 	if (f->json)
-		print_json(m, &o, &a);
+		print_json(m, &a);
 	else
-		print_text(m, &o, &a);
+		print_text(m, &a);
 	return cli_finish(&(struct cli){ .command = f->command }, EXIT_FINE);
 }
 
