@@ -122,6 +122,9 @@ bench-ood: $B/bench_ood  ## microseconds a record of the out-of-distribution sco
 .PHONY: test-ood
 test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
 	python3 tests/tools/check_ood.py $B/driftd tests/data
+.PHONY: test-verdicts
+test-verdicts: $B/driftd  ## planted changes of one kind of uncertainty: what the verdicts say (SEEDS=10 a case)
+	python3 tests/tools/check_verdicts.py $B/driftd $(SEEDS)
 test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
 test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first

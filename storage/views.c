@@ -11,6 +11,7 @@
 
 #include "storage/schema.h"
 #include "storage/store_impl.h"
+#include "storage/views_uncertainty.h"
 
 #define ISO(ms) "strftime('%Y-%m-%dT%H:%M:%fZ', " ms " / 1000.0, 'unixepoch')"
 /* Start of the day, towards minus infinity. */
@@ -123,17 +124,6 @@ struct view {
 #define ESTIMATED_ACCURACY                                                                         \
 	"(SELECT sum(b.value * c.value) / sum(b.value) FROM json_each(l.scored_n) b"               \
 	" JOIN json_each(r.calibrator) c ON c.key = b.key) AS estimated_accuracy, "
-/* Which kind of uncertainty a figure is of; the daemon knows the same (version_uncertainty.h). */
-#define UNCERTAINTY_KIND                                                                           \
-	"CASE WHEN s.field IN ('total', 'var_total') THEN 'total'"                                 \
-	" WHEN s.field IN ('expected', 'var_aleatoric') THEN 'aleatoric' ELSE 'epistemic' END"
-/* Share of the reference below x, by its cells: straight inside a cell, halfway in the two outer ones. */
-#define PERCENTILE(x)                                                                              \
-	"(SELECT 100.0 * sum(c.n * CASE WHEN " x " > c.upto THEN 1.0 WHEN " x " <= c.above"        \
-	" THEN 0.0 WHEN c.above IS NULL OR c.upto IS NULL THEN 0.5"                                \
-	" ELSE (" x " - c.above) / (c.upto - c.above) END) / sum(c.n) FROM reference_cells c"      \
-	" WHERE c.stream_id = s.stream_id)"
-
 #define METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " column \
 	" FROM statistics"
 #define LABEL_METRIC(name, column) " UNION ALL SELECT window_ms, width_ms, stream_id, '" name "', " \
@@ -201,6 +191,19 @@ static const struct view views[] = {
 	  " FROM statistics x JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0"
 	  " GROUP BY x.stream_id) l ON l.stream_id = s.stream_id JOIN statistics h ON h.stream_id = l.stream_id"
 	  " AND h.window_ms = l.window_ms ORDER BY m.name, s.version, s.segment, kind, s.stream_id" },
+	{ "uncertainty_moves",
+	  "WITH " KINDS ABOUT TOGETHER MEDIANS "SELECT e.alert_id, m.name AS model, e.version, e.kind, "
+	  ISO("e.opened_ms") " AS opened, " PERCENTILE_OF("e.before", "e.stream_id") " AS before, "
+	  PERCENTILE_OF("e.after", "e.stream_id") " AS after, EXISTS (SELECT 1 FROM together s"
+	  " WHERE s.alert_id = e.alert_id AND s.kind = 'uncertainty' AND s.version = e.version AND "
+	  UNCERTAINTY_KIND " = e.kind) AS moved, (SELECT r.rank_correlation FROM separability r"
+	  " WHERE e.stream_id = r.stream_id) AS rank_correlation FROM medians e"
+	  " JOIN models m ON m.model_id = e.model_id ORDER BY e.opened_ms DESC, e.alert_id, e.kind" },
+	{ "uncertainty_verdicts",
+	  "WITH " ABOUT TOGETHER WIDE " SELECT w.alert_id, m.name AS model, w.version, w.stream, "
+	  ISO("w.opened_ms") " AS opened, w.first, w.inputs, w.epistemic, w.aleatoric, w.total,"
+	  " w.coverage AS coverage_alert, w.rank_correlation, " VERDICT " AS verdict FROM wide w"
+	  " JOIN models m ON m.model_id = w.model_id ORDER BY w.opened_ms DESC, w.alert_id" },
 	{ "uncertainty_daily",
 	  "SELECT " DAY_TEXT("h.day_ms") " AS day, " STREAM UNCERTAINTY_KIND " AS kind, h.n, h.level, h.median, "
 	  PERCENTILE("h.median") " AS percentile, h.statistic, ifnull((SELECT 'open' FROM alerts a"

@@ -253,6 +253,7 @@ members_that_drift_apart_raise_the_epistemic_stream_alone(void **state)
 {
 	struct history w;
 	uint64_t seed = 11;
+	char verdict[400];
 	(void)state;
 
 	history_open(&w, configuration);
@@ -271,6 +272,10 @@ members_that_drift_apart_raise_the_epistemic_stream_alone(void **state)
 	                                   " state = 'open'"), 1);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM uncertainty_now WHERE kind = 'aleatoric' AND"
 	                                   " state = 'quiet'"), 1);
+	history_text(&w, "SELECT verdict FROM uncertainty_verdicts WHERE stream = 'uncertainty:var_epistemic'"
+	                 " ORDER BY opened LIMIT 1", verdict, sizeof verdict);
+	assert_non_null(strstr(verdict, "inputs quiet, epistemic from percentile "));
+	assert_non_null(strstr(verdict, ", aleatoric flat; first: uncertainty:var_"));
 	/* members and noise were drawn apart */
 	assert_true(fabs(history_real(&w, "SELECT rank_correlation FROM separability WHERE n >= 500")) < .15);
 	assert_true(history_count(&w, "SELECT count(DISTINCT day) FROM uncertainty_daily") > 20);
