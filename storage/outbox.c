@@ -186,6 +186,14 @@ int outbox_route(struct outbox *o, const char *const *sink, size_t sinks,
 	return err;
 }
 
+int outbox_route_again(struct outbox *o, struct diag *d)
+{
+	return outbox_sql_run(o->db, "UPDATE outbox SET state = 'pending' WHERE state IN ('routed', 'unwanted') AND"
+	                      " outbox_id IN (SELECT max(x.outbox_id) FROM alerts a JOIN outbox x USING(alert_id)"
+	                      " WHERE a.state <> 'resolved' AND x.event IN ('open', 'updated') GROUP BY a.alert_id)",
+	                      NULL, 0, NULL, d);
+}
+
 int outbox_forget_sinks(struct outbox *o, const char *const *sink, size_t sinks, int64_t now_ms,
                         struct diag *d)
 {

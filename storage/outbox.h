@@ -32,6 +32,9 @@ struct outbox_route {
 int outbox_route(struct outbox *o, const char *const *sink, size_t sinks,
                  bool (*wants)(void *context, size_t sink, const struct outbox_route *route), void *context,
                  int64_t now_ms, bool *more, bool *any, struct diag *d);
+/* To be called when sinks or their rules may have changed: the last news of every alert that is open is
+ * routed once more, for sinks that do not have it yet. */
+int outbox_route_again(struct outbox *o, struct diag *d);
 /* Deliveries that wait for a sink that is not among the named ones any more are given up. */
 int outbox_forget_sinks(struct outbox *o, const char *const *sink, size_t sinks, int64_t now_ms,
                         struct diag *d);

@@ -1,8 +1,13 @@
 /* test_deliver.c -- suite `deliver`: the outbox and the signature. Receivers that misbehave:
  * tools/check_delivery.py. */
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "config/config.h"
+#include "monitor/clock.h"
+#include "monitor/deliver/deliver.h"
 #include "monitor/deliver/signature.h"
 #include "storage/outbox.h"
 #include "tests/test_store.h"
@@ -75,6 +80,42 @@ messages_go_to_the_sinks_that_want_them(void **state)
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'b' AND outbox_id = 2"), 1);
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries"), 3);
 	assert_int_equal(scratch_int(db, "SELECT count(*) FROM outbox WHERE state = 'unwanted'"), 2);
+	outbox_close(o);
+	scratch_close(&s);
+}
+
+static bool
+wants_all(void *context, size_t sink, const struct outbox_route *route)
+{
+	(void)context, (void)route;
+	return sink == 1;
+}
+
+static void
+a_new_sink_learns_of_open_alerts_once(void **state)
+{
+	struct scratch s;
+	struct outbox *o;
+	struct diag d = { "" };
+	bool more, any = false;
+	sqlite3 *db;
+
+	(void)state;
+	scratch_open(&s);
+	put(&s, 1, "open", "critical");
+	put(&s, 3, "open", "warning");
+	put(&s, 4, "open", "warning");
+	o = routed(&s);
+	db = store_handle(s.store);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries"), 1); /* of sink a */
+	sqlite3_exec(db, "UPDATE alerts SET state = 'resolved' WHERE offset = 4", NULL, NULL, NULL);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(outbox_route_again(o, &d), 0);
+		assert_int_equal(outbox_route(o, sinks, 2, wants_all, NULL, 5, &more, &any, &d), 0);
+		assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a'"), 1);
+		assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'b' AND"
+		                             " outbox_id IN (1, 2)"), 2);
+	}
 	outbox_close(o);
 	scratch_close(&s);
 }
@@ -259,6 +300,65 @@ routing_waits_for_the_writer_and_does_not_stop_it(void **state)
 	scratch_close(&s);
 }
 
+/* A configuration whose first sink takes every message into `taken`, whose second never takes one. */
+static struct config *
+two_commands(const struct scratch *s)
+{
+	char text[1000];
+	struct config *c = NULL;
+	struct diag d = { "" };
+
+	snprintf(text, sizeof text, "database: %s\nalerts:\n  sinks:\n"
+	         "  - command: {name: a, command: [sh, -c, 'cat >> %s/taken; echo >> %s/taken']}\n"
+	         "  - command: {name: never, command: ['false']}\n  - log: {severity: critical}\n", s->path,
+	         s->directory, s->directory);
+	if (config_parse(&c, text, strlen(text), "f", stderr, &d))
+		fail_msg("%s", d.text);
+	return c;
+}
+
+static void
+threads_deliver_while_the_writer_commits(void **state)
+{
+	enum { MESSAGES = 12, PATIENCE_MS = 60000 };
+	struct scratch s;
+	struct deliver *deliver;
+	struct deliver_status status = { .ok = 0 };
+	struct diag d = { "" };
+	struct config *c;
+	char path[400];
+	int64_t until;
+	sqlite3 *db;
+
+	(void)state;
+	scratch_open(&s);
+	c = two_commands(&s);
+	db = store_handle(s.store);
+	if (deliver_start(&deliver, c, "", &d))
+		fail_msg("%s", d.text);
+	for (int i = 1; i <= MESSAGES; i++) {
+		put(&s, i, "open", "warning");
+		deliver_wake(deliver);
+	}
+	/* Other threads work; there is nothing to wait on but what they say. */
+	until = clock_monotonic_ms() + PATIENCE_MS;
+	while (status.ok < MESSAGES && clock_monotonic_ms() < until) {
+		deliver_status(deliver, 0, &status);
+		sched_yield();
+	}
+	assert_int_equal(status.ok, MESSAGES);
+	deliver_stop(deliver, 0);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'a' AND state = "
+	                                 "'sent'"), MESSAGES);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'never' AND state = "
+	                                 "'sent'"), 0);
+	assert_int_equal(scratch_int(db, "SELECT count(*) FROM deliveries WHERE sink = 'log'"), 0);
+	snprintf(path, sizeof path, "%s/taken", s.directory);
+	unlink(path);
+	config_free(c);
+	scratch_close(&s);
+}
+
 static int
 last_command(void *context, const struct command_row *row)
 {
@@ -343,11 +443,13 @@ signatures_are_the_published_ones(void **state)
 const struct CMUnitTest deliver_tests[] = {
 	ENTRY(messages_go_to_the_sinks_that_want_them)
 	ENTRY(shadow_messages_are_never_routed)
+	ENTRY(a_new_sink_learns_of_open_alerts_once)
 	ENTRY(an_alert_is_told_in_order_and_others_do_not_wait)
 	ENTRY(a_clock_that_was_set_back_delays_nothing_for_long)
 	ENTRY(dead_letters_are_kept_and_may_be_sent_again)
 	ENTRY(the_outbox_is_bounded)
 	ENTRY(routing_waits_for_the_writer_and_does_not_stop_it)
+	ENTRY(threads_deliver_while_the_writer_commits)
 	ENTRY(people_judge_alerts_and_end_those_of_the_system)
 	ENTRY(signatures_are_the_published_ones)
 	TESTS_END,

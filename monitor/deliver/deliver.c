@@ -2,6 +2,7 @@
 #include "monitor/deliver/deliver.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -206,7 +207,12 @@ run_sink(void *context)
 {
 	struct sink *s = context;
 	struct deliver *d = s->deliver;
+	sigset_t pipe;
 
+	/* A receiver that hangs up is an answer, not the end of the process. */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 	if (s->kind)
 		run_events(s);
 	else
@@ -398,6 +404,8 @@ deliver_start(struct deliver **out, const struct config *config, const char *boo
 	err = outbox_open(&d->outbox, config->database, diag);
 	if (!err)
 		err = open_sinks(d, diag);
+	if (!err)
+		err = outbox_route_again(d->outbox, diag);
 	if (!err)
 		err = outbox_forget_sinks(d->outbox, d->name, d->sinks, clock_wall_ms(), diag);
 	if (!err)

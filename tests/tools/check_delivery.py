@@ -304,6 +304,8 @@ def run(daemon, receiver, place):
         '%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 2))))
     check('marks_are_kept', daemon.sql("SELECT count(*) FROM deliveries WHERE sink = 'bad' AND state = 'dead'") == [(0,)])
     copies(daemon, place)
+    stored = b''.join(open(os.path.join(place, n), 'rb').read() for n in os.listdir(place) if n.startswith('driftd.db'))
+    check('no_secret_is_stored', KEY not in stored and b'coverage of' in stored)
     receiver.hang.set()
     start = time.monotonic()
     check('a_clean_stop_is_quick', daemon.end(signal.SIGTERM) == 0, f'{time.monotonic() - start:.1f} s')
