@@ -28,7 +28,7 @@ enum {
 	X(label_sq_sum) X(confidence_sum) X(confidence_sq_sum) X(right_confidence_sum) X(brier_sum) X(nll_sum)
 /* JSON arrays: labels by bin of confidence; by class true positives, false positives, false negatives;
  * predictions by bin of confidence. */
-#define LABEL_ARRAYS(X)                                                                            \
+#define LABEL_ARRAYS(X)                                                                             \
 	X(ece_n) X(ece_correct) X(ece_confidence) X(class_tp) X(class_fp) X(class_fn) X(scored_n)
 /* What people read; sentences in documentation.c. */
 #define LABEL_FIGURES(X)                                                                            \
@@ -37,7 +37,9 @@ enum {
 	X(coverage_best) X(below_share) X(above_share) X(mean_width) X(winkler) X(bias) X(mae) X(rmse) X(r2) \
 	X(error_rate) X(accuracy) X(accuracy_low) X(accuracy_high) X(precision) X(recall) X(f1)     \
 	X(precision_macro) X(recall_macro) X(f1_macro) X(mean_confidence) X(brier) X(nll) X(ece15)  \
-	X(ece_debiased) X(mce) X(reliability) X(resolution) X(uncertainty)
+	X(ece_debiased) X(mce) X(reliability) X(resolution) X(uncertainty)                          \
+	X(auroc) X(error_auroc) X(bias_low) X(bias_high) X(mae_low) X(mae_high) X(rmse_low) X(rmse_high) \
+	X(brier_low) X(brier_high) X(nll_low) X(nll_high) X(winkler_low) X(winkler_high)
 
 struct label_row { /* one model, version, segment and window; sums are absolute */
 	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */
@@ -65,6 +67,21 @@ struct label_figures { /* NaN: not defined */
 void label_calibrator(const struct label_row *past, double accuracy[LABEL_BINS]);
 /* Expected accuracy of all predictions of a row, labelled or not; NaN without probabilities (CBPE). */
 double label_estimated_accuracy(const struct label_row *row, const double accuracy[LABEL_BINS]);
+/* Days: counts of labels by score, for areas under ROC curves, and sums over Poisson bootstrap replicas. */
+enum { LABEL_AUC_BINS = 8192, LABEL_REPLICAS = 200 };
+enum label_replica { /* a weight, then what is weighted by it */
+	REPLICA_ERRORS, REPLICA_ERROR, REPLICA_ABS_ERROR, REPLICA_SQ_ERROR,
+	REPLICA_PROBS, REPLICA_BRIER, REPLICA_NLL, REPLICA_INTERVALS, REPLICA_WINKLER, REPLICA_SUMS
+};
+struct label_detail {
+	uint32_t right[LABEL_AUC_BINS], wrong[LABEL_AUC_BINS];       /* by confidence */
+	uint32_t positive[LABEL_AUC_BINS], negative[LABEL_AUC_BINS]; /* by probability of the second of two */
+	double replica[REPLICA_SUMS][LABEL_REPLICAS];
+};
+void label_detail_add(struct label_detail *to, const struct label_detail *from);
+/* Fills the figures that need it; the others stay as they are. */
+void label_detail_figures(const struct label_detail *d, const struct label_row *row,
+                          struct label_figures *out);
 void label_figures(const struct label_row *row, struct label_figures *out);
 /* Adds the sums of `from`. */
 void label_row_add(struct label_row *row, const struct label_row *from);

@@ -178,6 +178,15 @@ int store_put_separability(struct store *s, uint32_t stream_id, uint32_t other_i
                            uint32_t n);
 
 int store_put_label_row(struct store *s, const struct label_row *row);
+/* The row of a day with what it knows beyond sums, NULL: nothing. */
+int store_put_label_day(struct store *s, const struct label_row *row, const struct label_detail *detail);
+/* A day's (window_ms INT64_MIN: everything's) detail alone; ERR_MISSING when there is none. */
+int store_put_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
+                           const struct label_detail *d);
+int store_get_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
+                           struct label_detail *out);
+/* Areas under the ROC curves over everything, for view performance_total. */
+int store_put_label_total(struct store *s, uint32_t stream_id, const struct label_detail *d);
 /* ERR_MISSING when there is no such row. */
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
                         struct label_row *out);

@@ -8,10 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detectors/metric/metric_auc.h"
 #include "storage/store_impl.h"
 
 enum {
 	RECENT_LABELS = 1000, /* labels that views of the present look back over, in whole days */
+	DETAILS_MAX = 60,     /* days of these whose details are read */
 	PAST_LABELS = 10000,  /* ... and those before them that say how right a confidence is */
 };
 
@@ -81,7 +83,6 @@ read_counts(sqlite3_stmt *q, int column, uint32_t *out, size_t count)
 #define SUM_COLUMNS "final" LABEL_COUNTS(NAME) LABEL_SUMS(NAME) LABEL_ARRAYS(NAME)
 #define FIGURE_COLUMNS LABEL_FIGURES(NAME)
 #define PLACE(name) ", ?"
-#define EXCLUDED(name) ", excluded." #name
 #define ONE(name) +1
 enum {
 	SUM_VALUES = 1 LABEL_COUNTS(ONE) LABEL_SUMS(ONE) LABEL_ARRAYS(ONE),
@@ -98,19 +99,18 @@ put_figures(struct value *at, const struct label_figures *f)
 }
 
 static int
-put_row(struct store *s, const struct label_row *row)
+put_row(struct store *s, const struct label_row *row, const struct label_detail *detail)
 {
-	static const char sql[] = "INSERT INTO label_statistics(window_ms, stream_id, width_ms, " SUM_COLUMNS
-	                          FIGURE_COLUMNS ") VALUES(?, ?, ?, ?" LABEL_COUNTS(PLACE) LABEL_SUMS(PLACE)
-	                          LABEL_ARRAYS(PLACE) LABEL_FIGURES(PLACE)
-	                          ") ON CONFLICT(window_ms, stream_id, width_ms) DO UPDATE SET (" SUM_COLUMNS
-	                          FIGURE_COLUMNS ") = (excluded.final" LABEL_COUNTS(EXCLUDED)
-	                          LABEL_SUMS(EXCLUDED) LABEL_ARRAYS(EXCLUDED) LABEL_FIGURES(EXCLUDED) ")";
+	static const char sql[] = "INSERT OR REPLACE INTO label_statistics(window_ms, stream_id, width_ms, "
+	                          SUM_COLUMNS FIGURE_COLUMNS ") VALUES(?, ?, ?, ?" LABEL_COUNTS(PLACE)
+	                          LABEL_SUMS(PLACE) LABEL_ARRAYS(PLACE) LABEL_FIGURES(PLACE) ")";
 	char text[ARRAYS][ARRAY_BYTES];
 	struct label_figures f;
 	struct value value[3 + SUM_VALUES + FIGURES], *at = value;
 
 	label_figures(row, &f);
+	if (detail)
+		label_detail_figures(detail, row, &f);
 	*at++ = value_int(row->window_ms);
 	*at++ = value_int(row->stream_id);
 	*at++ = value_int(row->width_ms);
@@ -184,8 +184,12 @@ int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, ui
 int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms)
 {
 	const struct value value[] = { value_int(model_id), value_int(until_ms) };
+	int err = store_run(s, SLOT_DETAIL_DROP,
+	                    "DELETE FROM label_details WHERE stream_id IN (SELECT stream_id FROM streams WHERE"
+	                    " model_id = ?1 AND type = 'labels') AND window_ms > -9223372036854775808"
+	                    " AND window_ms < ?2 - 31 * 86400000", value, COUNT(value));
 
-	return store_run(s, SLOT_LABEL_FINISH,
+	return err ? err : store_run(s, SLOT_LABEL_FINISH,
 	                 "UPDATE label_statistics SET final = 1 WHERE final = 0 AND stream_id IN"
 	                 " (SELECT stream_id FROM streams WHERE model_id = ?1 AND type = 'labels')"
 	                 " AND window_ms < ?2 AND window_ms + width_ms <= ?2", value, COUNT(value));
@@ -219,8 +223,11 @@ int store_put_recalibration(struct store *s, uint32_t stream_id, const struct re
 
 /* The sum of the most recent days that hold RECENT_LABELS labels together, and that of the days before. */
 static int
-sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum, struct label_row *past)
+sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum, struct label_row *past,
+           struct label_detail *detail, bool *known)
 {
+	struct label_detail *one = malloc(sizeof *one);
+	uint32_t days = 0;
 	const struct value key[] = { value_int(stream_id) };
 	struct diag d;
 	sqlite3_stmt *q = store_query(s, SLOT_LABEL_DAYS,
@@ -229,8 +236,11 @@ sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum, struct la
 	                              " ORDER BY window_ms DESC", key, COUNT(key), &d);
 	int step = SQLITE_DONE, err;
 
-	if (!q)
+	*known = one != NULL;
+	if (!q) {
+		free(one);
 		return store_poison(s, ERR_IO, &d);
+	}
 	while ((sum->labelled < RECENT_LABELS || (sum->scored && past->labelled < PAST_LABELS)) &&
 	       (step = sqlite3_step(q)) == SQLITE_ROW) {
 		struct label_row day = { .stream_id = stream_id };
@@ -239,7 +249,13 @@ sum_recent(struct store *s, uint32_t stream_id, struct label_row *sum, struct la
 		read_row(q, 1, &day);
 		label_row_add(to, &day);
 		to->window_ms = sqlite3_column_int64(q, 0);
+		if (to != sum || !*known)
+			continue;
+		*known = ++days <= DETAILS_MAX && !store_get_label_detail(s, to->window_ms, stream_id, one);
+		if (*known)
+			label_detail_add(detail, one);
 	}
+	free(one);
 	err = store_query_end(s, q, step, &d);
 	return err ? store_poison(s, err, &d) : 0;
 }
@@ -255,11 +271,16 @@ put_recent(struct store *s, uint32_t stream_id)
 	struct value value[7 + FIGURES], *at = value;
 	double accuracy[LABEL_BINS];
 	char text[ARRAY_BYTES];
-	int err = s->error ? s->error : sum_recent(s, stream_id, &sum, &past);
+	struct label_detail *detail = calloc(1, sizeof *detail);
+	bool known;
+	int err = s->error ? s->error : detail ? sum_recent(s, stream_id, &sum, &past, detail, &known) : ERR_IO;
 
+	label_figures(&sum, &f);
+	if (!err && known)
+		label_detail_figures(detail, &sum, &f);
+	free(detail);
 	if (err || !sum.labelled)
 		return err;
-	label_figures(&sum, &f);
 	label_calibrator(past.probs_n ? &past : &sum, accuracy);
 	*at++ = value_int(stream_id);
 	*at++ = value_int(sum.window_ms);
@@ -304,7 +325,25 @@ static int recent_is_due(struct store *s, uint32_t stream_id)
 
 int store_put_label_row(struct store *s, const struct label_row *row)
 {
-	int err = put_row(s, row);
+	return store_put_label_day(s, row, NULL);
+}
 
+int store_put_label_day(struct store *s, const struct label_row *row, const struct label_detail *detail)
+{
+	int err = put_row(s, row, detail);
+
+	if (!err && detail)
+		err = store_put_label_detail(s, row->window_ms, row->stream_id, detail);
 	return err || row->width_ms < DAY_MS ? err : recent_is_due(s, row->stream_id);
+}
+
+int store_put_label_total(struct store *s, uint32_t stream_id, const struct label_detail *d)
+{
+	const struct value value[] = { value_int(stream_id), value_real(metric_auc(d->positive, d->negative)),
+		                       value_real(metric_auc(d->right, d->wrong)) };
+	int err = store_put_label_detail(s, INT64_MIN, stream_id, d);
+
+	return err ? err : store_run(s, SLOT_TOTAL_PUT,
+	                             "INSERT OR REPLACE INTO label_totals(stream_id, auroc, error_auroc)"
+	                             " VALUES(?, ?, ?)", value, COUNT(value));
 }

@@ -84,7 +84,8 @@ struct view {
 #define PERFORMANCE_TOTAL                                                                          \
 	"SELECT " NAMES ISO("g.since_ms") " AS since, g.n, g.coverage, g.below, g.above, g.width," \
 	" g.winkler, g.bias, g.mae, " SQRT("g.mse") " AS rmse, g.accuracy, g.mean_confidence,"     \
-	" g.brier, g.nll, g.ece15, g.predictions, g.labelled_share FROM (SELECT l.stream_id,"      \
+	" g.brier, g.nll, g.ece15, t.auroc, t.error_auroc, g.predictions,"                        \
+	" g.labelled_share FROM (SELECT l.stream_id,"                                              \
 	" min(l.window_ms) AS since_ms, sum(l.labelled) AS n, " COVERAGE_SUMS INTERVAL_SUMS ", "   \
 	MEAN("error_sum", "errors_n") " AS bias, " MEAN("abs_error_sum", "errors_n") " AS mae, "   \
 	MEAN("sq_error_sum", "errors_n") " AS mse, " SHARE("correct", "class_n") " AS accuracy, "  \
@@ -92,7 +93,8 @@ struct view {
 	" AS brier, " MEAN("nll_sum", "probs_n") " AS nll, " ECE15                                 \
 	" AS ece15, sum(l.predictions) AS predictions, " SHARE("labelled", "predictions")          \
 	" AS labelled_share FROM label_statistics l WHERE l.width_ms >= 86400000"                  \
-	" GROUP BY l.stream_id) g JOIN streams s ON s.stream_id = g.stream_id"                     \
+	" GROUP BY l.stream_id) g LEFT JOIN label_totals t ON t.stream_id = g.stream_id"           \
+	" JOIN streams s ON s.stream_id = g.stream_id"                                             \
 	" JOIN models m ON m.model_id = s.model_id ORDER BY m.name, s.version, s.segment"
 /* Figures of a row of label_statistics or label_recent, as the views of performance show them. */
 #define PERFORMANCE(t)                                                                             \
@@ -101,6 +103,9 @@ struct view {
 	t ".recall_macro, " t ".f1_macro, " t ".bias, " t ".mae, " t ".rmse, " t ".r2, "           \
 	t ".coverage, " t ".below_share AS below, " t ".above_share AS above, "                    \
 	t ".mean_width AS width, " t ".winkler, " t ".mean_confidence, " t ".brier, " t ".nll, "   \
+	t ".auroc, " t ".error_auroc, " t ".bias_low, " t ".bias_high, " t ".mae_low, "            \
+	t ".mae_high, " t ".rmse_low, " t ".rmse_high, " t ".brier_low, " t ".brier_high, "        \
+	t ".nll_low, " t ".nll_high, " t ".winkler_low, " t ".winkler_high, "                      \
 	t ".ece15, " t ".ece_debiased, " t ".mce, " t ".reliability, " t ".resolution, "           \
 	t ".uncertainty, " t ".predictions, " t ".labelled_share"
 /* Of the coverage stream beside a row of label_statistics or label_recent (s is its labels stream). */

@@ -15,6 +15,7 @@
 #include "config/option.h"
 #include "detectors/kit/rng.h"
 #include "detectors/metric/metric.h"
+#include "detectors/metric/metric_bootstrap.h"
 
 enum { X, KEY, REPLICAS_MAX = 100000 };
 
@@ -82,6 +83,33 @@ poisson_1(double u)
 	return k;
 }
 
+/* The same weights as poisson_1(rng_uniform()) without a branch or a division: u = (m + .5) 2^-52 is above a
+ * cumulative probability P exactly when m >= floor(2^52 P - .5) + 1, in integers. */
+void
+metric_bootstrap_weights(uint64_t seed, uint64_t key, double weight[METRIC_REPLICAS])
+{
+	enum { STEPS = 5 };
+	static const double number[STEPS + 1] = { 0, 1, 2, 3, 4, 5 };
+	double probability = 0.36787944117144232160, total = probability;
+	uint64_t above[STEPS];
+
+	for (int k = 0; k < STEPS; k++) {
+		above[k] = (uint64_t)floor(total * 0x1p52 - 0.5) + 1;
+		probability /= k + 1;
+		total += probability;
+	}
+	for (uint64_t b = 0; b < METRIC_REPLICAS; b++) {
+		uint64_t m = rng_bits(seed, b + 1, key);
+		unsigned k = 0;
+
+		for (int i = 0; i < STEPS; i++)
+			k += m >= above[i];
+		weight[b] = number[k];
+		if (__builtin_expect(k == STEPS, 0)) /* one in 270 */
+			weight[b] = poisson_1(rng_uniform(seed, b + 1, key));
+	}
+}
+
 static int
 add(void *self, const struct metric_row *row, struct diag *d)
 {
@@ -111,23 +139,29 @@ ordered(const double *mean, uint32_t defined, uint32_t replicas, double rank)
 	return at <= defined ? mean[(size_t)at - 1] : (double)NAN;
 }
 
+void
+metric_bootstrap_limits(double *mean, uint32_t n, uint32_t replicas, double alpha, double *lower,
+                        double *upper)
+{
+	metric_sort(mean, n);
+	*lower = ordered(mean, n, replicas, replicas * alpha / 2.0);
+	*upper = ordered(mean, n, replicas, replicas * (1.0 - alpha / 2.0));
+}
+
 static size_t
 values(void *self, struct metric_value *out)
 {
 	struct bootstrap_state *s = self;
 	uint32_t defined = 0, b = s->o.replicas;
+	double lower, upper;
 
 	for (uint32_t i = 0; i < b; i++)
 		if (s->replica[i].weight > 0.0)
 			s->mean[defined++] = s->replica[i].sum / s->replica[i].weight;
-	metric_sort(s->mean, defined);
+	metric_bootstrap_limits(s->mean, defined, b, s->o.alpha, &lower, &upper);
 	out[0] = (struct metric_value){ "mean", s->n > 0.0 ? s->sum / s->n : (double)NAN };
-	out[1] = (struct metric_value){
-		"lower", ordered(s->mean, defined, b, b * s->o.alpha / 2.0)
-	};
-	out[2] = (struct metric_value){
-		"upper", ordered(s->mean, defined, b, b * (1.0 - s->o.alpha / 2.0))
-	};
+	out[1] = (struct metric_value){ "lower", lower };
+	out[2] = (struct metric_value){ "upper", upper };
 	return 3;
 }
 

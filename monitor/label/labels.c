@@ -42,6 +42,8 @@ labels_destroy(struct labels *l)
 		free(l->classes.text[i]);
 	free(l->prob_scratch);
 	free(l->window);
+	for (uint32_t i = 0; i < l->entry_capacity; i++)
+		free(l->entry[i].detail);
 	free(l->entry);
 	free(l);
 }
@@ -66,7 +68,8 @@ labels_bytes(const struct labels *l)
 	for (uint32_t i = 0; i < l->model->versions; i++)
 		recalibration += recalibration_bytes(l->model->version[i]->recalibration);
 	return sizeof *l + recalibration + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
-	       l->entry_capacity * sizeof *l->entry + explain_columns_bytes(&l->explained);
+	       l->entry_capacity * sizeof *l->entry + l->details * sizeof(struct label_detail) +
+	       explain_columns_bytes(&l->explained);
 }
 
 uint32_t
@@ -394,7 +397,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	if (l->model->config->recalibrate)
 		recalibrate_label(l, labels_version(l, group), &o, level);
 	if (w) {
-		label_rows_add(l, group, w, &o, 1);
+		label_rows_add(l, group, w, &o, number, 1);
 		labels_arrived(l, w, number);
 	}
 }

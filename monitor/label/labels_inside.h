@@ -36,6 +36,7 @@ struct label_window {
 struct label_entry {
 	bool used, dirty;
 	uint16_t group;
+	struct label_detail *detail; /* of a day; NULL: not in memory */
 	struct label_row row;
 };
 
@@ -60,6 +61,7 @@ struct labels {
 
 	struct label_entry *entry;          /* open addressing, power of two */
 	uint32_t entries, entry_capacity;
+	uint32_t details;                   /* of these that have one */
 
 	/* the last RECENT_LABELS outcomes that were handed on, in a ring */
 	struct recent { double delay; int64_t arrival_ms; uint8_t miss, wrong, has_miss, has_wrong; }
@@ -85,12 +87,19 @@ struct outcome {
 	bool classes, correct;              /* a predicted class was compared; and was right */
 	bool outside;                       /* the label is none of the model's classes */
 	double score;                       /* of nonconformity (recalibrate.h); NaN: none */
+	double positive;                    /* probability of the second of two classes; NaN */
 	double label;                       /* numeric; NaN: none */
 	uint16_t predicted, actual;         /* classes that were compared */
 	int64_t delay_ms;
 };
-void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w,
-                    const struct outcome *o, int sign); /* -1: takes it out again */
+/* `key`: number of the prediction's row, whatever the sign; -1: takes it out again. */
+void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
+                    uint64_t key, int sign);
+/* labels_detail.c */
+struct label_detail *label_detail_of(struct labels *l, struct label_entry *e);
+void label_detail_outcome(struct labels *l, struct label_entry *e, const struct outcome *o, uint64_t key,
+                          int sign);
+void label_details_forget(struct labels *l);
 int label_rows_put(struct labels *l, struct store *store);
 void label_rows_saved(struct labels *l, bool landed);
 
@@ -104,7 +113,7 @@ void labels_forget(struct labels *l); /* windows whose rows have left the journa
 
 #define NOTHING ((double)NAN)
 #define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false, \
-	                   NOTHING, NOTHING, UINT16_MAX, UINT16_MAX, 0 }
+	                   NOTHING, NOTHING, NOTHING, UINT16_MAX, UINT16_MAX, 0 }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
 void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
                          struct outcome *o);

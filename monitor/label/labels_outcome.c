@@ -68,6 +68,8 @@ labels_judge_class(const struct labels *l, const struct journal_row *row, const 
 		o->brier = at < l->probs ? squares - 2 * p + 1 : (double)NAN;
 		if (row->flags & JOURNAL_SET)
 			o->score = 1 - p;
+		if (l->probs == 2 && l->class_prob[1] < 2)
+			o->positive = probs[l->class_prob[1]];
 		o->nll = at < l->probs ? -log(fmax(p, 1e-12)) : (double)NAN;
 	}
 }
@@ -156,10 +158,10 @@ labels_revise(struct labels *l, uint64_t number, double label, int64_t ts)
 	before_label(l, row, payload, &before);
 	judge(l, &before, payload, row->u.done.label, &o);
 	o.delay_ms = row->u.done.delay_ms;
-	label_rows_add(l, row->group, w, &o, -1);
+	label_rows_add(l, row->group, w, &o, number, -1);
 	judge(l, &before, payload, label, &o);
 	o.delay_ms = ts - row->ts;
-	label_rows_add(l, row->group, w, &o, 1);
+	label_rows_add(l, row->group, w, &o, number, 1);
 	journal_done(l->journal, number, label, ts - row->ts,
 	             (uint16_t)(o.flags | (row->flags & JOURNAL_SEEN)));
 	l->model->counter[COUNT_REVISED]++;

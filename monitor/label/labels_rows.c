@@ -47,12 +47,15 @@ rehash(struct labels *l, uint32_t capacity, bool drop)
 		if (old[i].used && (old[i].dirty || !drop)) {
 			*find(l, old[i].group, old[i].row.window_ms, old[i].row.width_ms) = old[i];
 			l->entries++;
+		} else if (old[i].detail) {
+			free(old[i].detail);
+			l->details--;
 		}
 	free(old);
 }
 
-static struct label_row *
-row_of(struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
+static struct label_entry *
+entry_of(struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
 {
 	struct version *v = labels_version(l, group);
 	struct label_entry *e;
@@ -72,7 +75,7 @@ row_of(struct labels *l, uint16_t group, int64_t window_ms, int64_t width_ms)
 		e->row.width_ms = width_ms;
 	}
 	e->dirty = true;
-	return &e->row;
+	return e;
 }
 
 /* The widths that a window counts in besides its own. */
@@ -110,7 +113,7 @@ label_rows_prediction(struct labels *l, uint16_t group, const struct label_windo
 	int n = widths(l, w, window, width);
 
 	for (int i = 0; i < n; i++) {
-		struct label_row *row = row_of(l, group, window[i], width[i]);
+		struct label_row *row = &entry_of(l, group, window[i], width[i])->row;
 
 		row->predictions++;
 		if (isnan(confidence))
@@ -195,13 +198,17 @@ add_outcome(struct label_row *row, const struct outcome *o, int sign)
 
 void
 label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
-               int sign)
+               uint64_t key, int sign)
 {
 	int64_t window[3], width[3];
 	int n = widths(l, w, window, width);
 
-	for (int i = 0; i < n; i++)
-		add_outcome(row_of(l, group, window[i], width[i]), o, sign);
+	for (int i = 0; i < n; i++) {
+		struct label_entry *e = entry_of(l, group, window[i], width[i]);
+
+		label_detail_outcome(l, e, o, key, sign); /* before the row says that there is a label */
+		add_outcome(&e->row, o, sign);
+	}
 }
 
 static int
@@ -230,8 +237,12 @@ label_rows_put(struct labels *l, struct store *store)
 
 		row->stream_id = labels_version(l, dirty[i]->group)->label_stream_id;
 		row->final = row->window_ms + row->width_ms <= until;
-		err = store_put_label_row(store, row);
+		err = store_put_label_day(store, row, label_detail_of(l, dirty[i]));
 	}
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		if (l->model->version[i]->total_changed)
+			err = store_put_label_total(store, l->model->version[i]->label_stream_id,
+			                            l->model->version[i]->total_detail);
 	free(dirty);
 	return err;
 }
@@ -241,6 +252,10 @@ label_rows_saved(struct labels *l, bool landed)
 {
 	for (uint32_t i = 0; i < l->entry_capacity && landed; i++)
 		l->entry[i].dirty = false;
+	for (uint32_t i = 0; i < l->model->versions && landed; i++)
+		l->model->version[i]->total_changed = false;
 	if (landed && l->entries > ENTRIES_MAX)
 		rehash(l, 256, true);
+	if (landed)
+		label_details_forget(l);
 }

@@ -109,6 +109,7 @@ model_destroy(struct model *m)
 		recalibration_destroy(m->version[i]->recalibration);
 		free(m->version[i]->confidence);
 		rows_free(m->version[i]->probes);
+		free(m->version[i]->total_detail);
 		free(m->version[i]->text);
 		free(m->version[i]);
 	}

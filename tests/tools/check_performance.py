@@ -52,6 +52,20 @@ def ratio(a, b):
     return a / b if b else 0.0
 
 
+def log_odds_bin(p):
+    odds = math.log2(p / (1 - p)) if 0 < p < 1 else math.inf if p >= 1 else -math.inf
+    at = (odds + 40) * 8192 / 80
+    return 8191 if at >= 8192 else int(at) if at > 0 else 0
+
+
+def auc(high, low):
+    """As documented: pairs whose log odds share one of 8192 bins count half."""
+    if not high or not low:
+        return None
+    high, low = [log_odds_bin(p) for p in high], [log_odds_bin(p) for p in low]
+    return sum((h > v) + 0.5 * (h == v) for h in high for v in low) / (len(high) * len(low))
+
+
 def classification(rows, classes):
     n = len(rows)
     pairs = [(p['class'], label) for p, label, _ in rows]
@@ -73,6 +87,10 @@ def classification(rows, classes):
     out['mean_confidence'] = sum(top) / n
     out['brier'] = sum(sum((v - (c == b)) ** 2 for c, v in q.items()) for q, (_, b) in zip(probs, pairs)) / n
     out['nll'] = -sum(math.log(max(q[b], 1e-12)) for q, (_, b) in zip(probs, pairs)) / n
+    out['error_auroc'] = auc([c for c, r in zip(top, right) if r], [c for c, r in zip(top, right) if not r])
+    second = [q[classes[1]] for q in probs]
+    out['auroc'] = auc([s for s, (_, b) in zip(second, pairs) if b == classes[1]],
+                       [s for s, (_, b) in zip(second, pairs) if b != classes[1]])
     bins = collections.defaultdict(list)
     for c, r in zip(top, right):
         bins[max(0, math.ceil(c * 15) - 1)].append((c, r))
@@ -129,6 +147,57 @@ def one(driftd, data, name):
               sum(d for _, _, d in rows) / len(rows) / 3600000)
 
 
+def uniform(stream, n):
+    mask = (1 << 64) - 1
+    z = (1 + stream * 0xD1B54A32D192ED03 + n * 0x9E3779B97F4A7C15) & mask
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 & mask
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB & mask
+    z ^= z >> 31
+    return ((z >> 12) + 0.5) * 2.0 ** -52
+
+
+def poisson(u):
+    k, p = 0, math.exp(-1)
+    total = p
+    while u > total:
+        k += 1
+        p /= k
+        total += p
+    return k
+
+
+def bootstrap(driftd, data):
+    """Intervals of performance_now on bike: 200 replicas, weights by the number of the prediction."""
+    files = {f: os.path.join(data, 'bike', f + '.jsonl.gz') for f in ('stream', 'labels')}
+    with tempfile.TemporaryDirectory() as scratch:
+        config, db = (os.path.join(scratch, f) for f in ('driftd.yaml', 'replay.db'))
+        with open(config, 'w') as f:
+            f.write('windows: {width: 1d}\nmodels: [{name: bike}]\n')
+        subprocess.run([driftd, 'replay', config, files['stream'], files['labels'], '-o', db, '--quiet'], check=True,
+                       stdout=subprocess.DEVNULL)
+        connection = sqlite3.connect(db)
+        connection.row_factory = sqlite3.Row
+        now = connection.execute('SELECT *, (SELECT from_ms FROM label_recent) AS from_ms FROM performance_now').fetchone()
+        connection.close()
+    labels = {}
+    for label in read(files['labels']):
+        labels.setdefault(label['id'], label['label'])
+    rows = [(i, labels[r['id']], r['prediction']) for i, r in enumerate(read(files['stream']))
+            if r['id'] in labels and r['ts'] >= now['from_ms']]
+    check('bootstrap n', now['n'], len(rows))
+    weights = [[poisson(uniform(b, i)) for i, _, _ in rows] for b in range(1, 201)]
+    losses = {'bias': [y - p['value'] for _, y, p in rows], 'mae': [abs(y - p['value']) for _, y, p in rows],
+              'rmse': [(y - p['value']) ** 2 for _, y, p in rows],
+              'winkler': [p['upper'] - p['lower'] + 20 * max(p['lower'] - y, 0) + 20 * max(y - p['upper'], 0)
+                          for _, y, p in rows]}
+    for figure, loss in losses.items():
+        means = sorted(sum(w * v for w, v in zip(ws, loss)) / sum(ws) for ws in weights)
+        low, high = (math.sqrt(m) if figure == 'rmse' else m for m in (means[4], means[194]))
+        check(f'bootstrap {figure}_low', now[figure + '_low'], low)
+        check(f'bootstrap {figure}_high', now[figure + '_high'], high)
+    print(f'bike MAE {now["mae"]:.2f} ({now["mae_low"]:.2f} to {now["mae_high"]:.2f}) over {now["n"]} labels')
+
+
 def confidence(driftd, data):
     """Average thresholded confidence on elec2, as its definition says; the estimate beside the truth."""
     files = {f: os.path.join(data, 'elec2', f + '.jsonl.gz') for f in ('reference', 'stream', 'labels')}
@@ -176,6 +245,7 @@ def main():
     driftd, data = sys.argv[1:3]
     one(driftd, data, 'bike')
     one(driftd, data, 'elec2')
+    bootstrap(driftd, data)
     recalibration(driftd, data)
     confidence(driftd, data)
     print(f'{passed} passed, {failed} failed')

@@ -75,6 +75,9 @@ def labels(name, db, truth):
     columns = CLASS if 'accuracy' in truth.get('first_wins', {}) else VALUE
     total = db.execute('SELECT * FROM performance_total').fetchone()
     compare(f'{name} total', total, truth['first_wins'], columns)
+    if 'error_auroc' in truth['first_wins']:
+        check(f'{name} error AUROC', total['error_auroc'] if total else None, truth['first_wins']['error_auroc'],
+              1e-4 / 0.5)
     if 'sets' in truth and total:
         check(f'{name} set coverage', total['coverage'], truth['sets'].get('coverage_first_wins'))
     if 'labels' in truth:
