@@ -26,6 +26,7 @@ int views_install(struct sqlite3 *db, struct diag *d);
 struct documentation {
 	const char *name, *column, *meaning;
 };
-extern const struct documentation documentation_table[]; /* ended by a NULL name */
+/* Each ended by a NULL name. */
+extern const struct documentation documentation_table[], documentation_labels[];
 
 #endif

@@ -332,6 +332,8 @@ static const struct view views[] = {
 	  " LEFT JOIN counters c ON c.model_id = m.model_id GROUP BY m.model_id ORDER BY m.name" },
 };
 
+static const struct documentation *const documented[] = { documentation_table, documentation_labels };
+
 /* Changes with any view or sentence, and with the columns of tables through the schema version. */
 static void text_hash(char hash[17])
 {
@@ -341,11 +343,12 @@ static void text_hash(char hash[17])
 		h = XXH64(views[i].name, strlen(views[i].name), h);
 		h = XXH64(views[i].sql, strlen(views[i].sql), h);
 	}
-	for (const struct documentation *t = documentation_table; t->name; t++) {
-		h = XXH64(t->name, strlen(t->name), h);
-		h = XXH64(t->column, strlen(t->column), h);
-		h = XXH64(t->meaning, strlen(t->meaning), h);
-	}
+	for (size_t i = 0; i < COUNT(documented); i++)
+		for (const struct documentation *t = documented[i]; t->name; t++) {
+			h = XXH64(t->name, strlen(t->name), h);
+			h = XXH64(t->column, strlen(t->column), h);
+			h = XXH64(t->meaning, strlen(t->meaning), h);
+		}
 	snprintf(hash, 17, "%016" PRIx64, h);
 }
 
@@ -353,14 +356,15 @@ static const char *meaning_of(const char *name, const char *column)
 {
 	const char *common = NULL;
 
-	for (const struct documentation *t = documentation_table; t->name; t++) {
-		if (strcmp(t->column, column) != 0)
-			continue;
-		if (strcmp(t->name, name) == 0)
-			return t->meaning;
-		if (*column && strcmp(t->name, "*") == 0)
-			common = t->meaning;
-	}
+	for (size_t i = 0; i < COUNT(documented); i++)
+		for (const struct documentation *t = documented[i]; t->name; t++) {
+			if (strcmp(t->column, column) != 0)
+				continue;
+			if (strcmp(t->name, name) == 0)
+				return t->meaning;
+			if (*column && strcmp(t->name, "*") == 0)
+				common = t->meaning;
+		}
 	return common;
 }
 
