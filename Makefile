@@ -80,7 +80,7 @@ $B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_ta
 .SECONDARY:
 
 test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay tests (T='name*' filters)
-	@DRIFTD=$B/driftd $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
+	@DRIFTD=$(abspath $B/driftd) $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
 	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
 		test-performance test-crash)
 	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-reproduce)
