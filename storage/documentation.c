@@ -62,7 +62,7 @@ const struct documentation documentation_table[] = {
 	{ "*", "since", "Start of the change, estimated." },
 	{ "*", "alert_id", "128-bit id of the alert, the same when records are read again." },
 	{ "*", "episode_id", "Alerts with a common cause share it." },
-	{ "*", "kind", "What is wrong: drift, uncertainty, coverage, performance, quality, gap, system, ..." },
+	{ "*", "kind", "What is wrong: drift, ood, uncertainty, coverage, performance, quality, gap, system, ..." },
 	{ "*", "severity", "info, warning or critical." },
 	{ "*", "state", "Where it stands." },
 	{ "*", "opened", "Event time at which the alert opened." },
@@ -92,7 +92,7 @@ const struct documentation documentation_table[] = {
 	{ "models", "first_ms", "Event time of its first record." },
 	{ "streams", "", "What is watched, a row each; ids never change." },
 	{ "streams", "kind",
-	  "feature, missing, prediction, uncertainty, probe, coverage, error, joint (features together),"
+	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, joint (features together),"
 	  " labels, ..." },
 	{ "streams", "field", "Feature, class or measure." },
 	{ "streams", "type", "numeric, binary, categorical or labels." },

@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/limits.h"
+#include "monitor/decode/logits.h"
 #include "monitor/decode/text.h"
 #include "monitor/decode/walk.h"
 #include "monitor/grow.h"
@@ -390,6 +391,8 @@ field_value(struct walk *w, enum field field)
 	case FIELD_SD:
 	case FIELD_VAR:
 		return form_cell(w, FORM_SD + (field - FIELD_SD));
+	case FIELD_LOGITS:
+		return logits_value(w);
 	case FIELD_PREDICTION:
 		return bare_prediction(w);
 	case FIELD_SEGMENT:

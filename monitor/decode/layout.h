@@ -52,6 +52,7 @@ enum field {
 	FIELD_QUANTILES,
 	FIELD_SD,
 	FIELD_VAR,
+	FIELD_LOGITS,
 	/* Objects: */
 	FIELD_FEATURES,
 	FIELD_SEGMENT,
@@ -65,7 +66,7 @@ enum field {
 enum entry_kind {
 	ENTRY_UNKNOWN, /* skipped and counted */
 	ENTRY_KNOWN,   /* skipped: documented */
-	ENTRY_OTHER,   /* the same, and worth a record: logits, embedding; not read yet */
+	ENTRY_OTHER,   /* the same, and worth a record: embedding; not read yet */
 	ENTRY_FIELD,   /* enum field, or FIELD_NONE for a step of a path; index counts from klass */
 	ENTRY_FEATURE, /* index = slot */
 	ENTRY_SEGMENT, /* index = number of the segment */

@@ -56,6 +56,7 @@ static const struct standard {
 	{ "nig.beta", FIELD_NIG_BETA, FIELD_NIG, { "beta" } },
 	{ "samples", FIELD_DRAWS, ROOT, { "samples", "nested" } },
 	{ "quantiles", FIELD_QUANTILES, ROOT, { "quantiles" } },
+	{ "logits", FIELD_LOGITS, ROOT, { "logits" } },
 	{ "prediction.sd", FIELD_SD, FIELD_PREDICTION, { "sd" } },
 	{ "prediction.var", FIELD_VAR, FIELD_PREDICTION, { "var" } },
 };
@@ -66,7 +67,6 @@ static const struct {
 	uint8_t parent, kind;
 	const char *key;
 } known[] = {
-	{ ROOT, ENTRY_OTHER, "logits" },
 	{ ROOT, ENTRY_OTHER, "embedding" },
 	{ ROOT, ENTRY_KNOWN, "epsilon" },
 	{ ROOT, ENTRY_KNOWN, "source" },

@@ -84,6 +84,7 @@ record_clear(struct record *r)
 	r->label = absent;
 	r->perturbation = r->severity = (struct text){ 0, 0 };
 	r->form = FORM_NONE;
+	r->logits = 0;
 	r->probs = 0;
 	r->sets = 0;
 	r->has_set = false;

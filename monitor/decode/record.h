@@ -45,7 +45,7 @@ enum record_parts {
 	RECORD_PROB_SUM = 1 << 7,   /* probs do not sum to 1 within 1e-3: kept out of methods on probs */
 	RECORD_PROB_RANGE = 1 << 8, /* a prob below 0 or above 1 */
 	RECORD_BOM = 1 << 9,
-	RECORD_OTHER = 1 << 10,     /* has logits or an embedding: not read yet */
+	RECORD_OTHER = 1 << 10,     /* has logits, or an embedding, which is not read yet */
 };
 
 /* In which form a record tells how unsure its prediction is (uncertainty.h). */
@@ -129,6 +129,9 @@ struct record {
 	uint8_t form, form_fault; /* enum uncertainty_form, enum form_fault */
 	uint32_t members, columns; /* members or draws, and classes or outcomes; 0 where they may differ */
 	struct uncertainty uncertainty;
+
+	uint32_t logits;          /* how many; 0: none, or they cannot be used */
+	double energy;            /* of the logits (logits.h) */
 
 	/* features: cells by the decoder's slot of the model */
 	uint32_t slots;           /* slots that the model had when this was decoded */

@@ -10,6 +10,7 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                     .rows = ROWS_SOURCE, .always_delivered = true },
 	[STREAM_PREDICTION] = { .name = "prediction", .class = CLASS_OUTPUTS, .alert = "drift",
 	                        .rows = ROWS_PREDICTIONS },
+	[STREAM_OOD] = { .name = "ood", .class = CLASS_OUTPUTS, .alert = "ood", .rows = ROWS_PREDICTIONS },
 	[STREAM_UNCERTAINTY] = { .name = "uncertainty", .class = CLASS_OUTPUTS, .alert = "uncertainty",
 	                         .rows = ROWS_PREDICTIONS },
 	[STREAM_PROBE] = { .name = "probe", .class = CLASS_OUTPUTS, .alert = "robustness",

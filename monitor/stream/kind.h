@@ -12,6 +12,7 @@ enum stream_kind {
 	STREAM_FEATURE,    /* feature:NAME */
 	STREAM_MISSING,    /* missing:NAME, binary: was the field missing? */
 	STREAM_PREDICTION, /* prediction:value|width|set_size|score|class */
+	STREAM_OOD,        /* ood:energy, of the logits */
 	STREAM_UNCERTAINTY, /* uncertainty:FIGURE, names of uncertainty.h */
 	STREAM_PROBE,      /* probe:PERTURBATION/SEVERITY, binary: did the class of the twin flip? */
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */

@@ -21,7 +21,7 @@ counter_text(enum counter c)
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
 		"prob_range", "class_count", "set_unknown", "category_overflow", "uncertainty_ragged",
 		"uncertainty_empty", "uncertainty_range", "uncertainty_changed", "uncertainty_one",
-		"uncertainty_clipped", "uncertainty_infinite", "streams_refused",
+		"uncertainty_clipped", "uncertainty_infinite", "logits_changed", "streams_refused",
 		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
 		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};

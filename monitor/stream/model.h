@@ -82,6 +82,7 @@ enum counter {
 	COUNT_UNCERTAINTY_ONE,    /* one member or sample: no spread */
 	COUNT_UNCERTAINTY_CLIPPED, /* probabilities of members raised to 1e-12 */
 	COUNT_UNCERTAINTY_INFINITE, /* normal-inverse-gamma without a variance */
+	COUNT_LOGITS_CHANGED,     /* another number of logits than before: left out */
 	COUNT_STREAMS_REFUSED,    /* fields beyond the limit of streams */
 	/* labels; names as in the label join */
 	COUNT_LABEL_LINES,
@@ -110,6 +111,8 @@ struct version {
 	struct stream *uncertainty[UNCERTAINTY_FIGURES]; /* those of its form */
 	uint8_t form;              /* enum uncertainty_form of its first record that has one */
 	uint32_t members, columns; /* as in that record */
+	struct stream *energy;     /* of the logits */
+	uint32_t logits;           /* of its first record that has some; 0: none yet */
 	uint32_t paired[6];        /* references whose separability is in the database, 0: not yet */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */

@@ -11,6 +11,7 @@
 #include "monitor/label/labels.h"
 #include "monitor/stream/model.h"
 #include "monitor/stream/version_probe.h"
+#include "monitor/stream/version_ood.h"
 #include "monitor/stream/version_uncertainty.h"
 
 /* -- records ------------------------------------------------------------------------------------------ */
@@ -151,6 +152,7 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 	double value = number_of(&r->value), score = top_score(r);
 	double width = number_of(&r->upper) - number_of(&r->lower);
 	const struct uncertainty *u;
+	double energy;
 	uint32_t at;
 
 	output_number(m, v, &v->value, "value", true, value);
@@ -171,8 +173,10 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 	if (r->level.tag == CELL_NUMBER && !m->common->refitting)
 		v->level = r->level.number;
 	u = version_uncertainty_take(m, v, r);
+	energy = version_ood_take(m, v, r);
 	at = rows_append(m, v->rows, f);
 	version_uncertainty_put(v, at, u);
+	version_ood_put(v, at, energy);
 	if (v->value)
 		v->value->value[at] = value;
 	if (v->width)
@@ -238,12 +242,12 @@ model_record(struct model *m, const struct record *r)
 	m->features_at = UINT32_MAX;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
-	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE)
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);
 	take_prediction(m, v, r, &f);
 	if (!(r->parts & RECORD_PREDICTION))
-		return; /* members alone: nothing that a label could judge */
+		return; /* members or logits alone: nothing that a label could judge */
 	m->counter[COUNT_PREDICTIONS]++;
 	if (m->labels) {
 		labels_prediction(m->labels, v, r);
@@ -268,7 +272,7 @@ model_fit_record(struct model *m, const struct record *r)
 	m->ref.hash = (m->ref.hash + r->message_hash) * 0x9E3779B97F4A7C15u;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
-	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE)
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);
 	if (!v)

@@ -97,6 +97,7 @@ save_state(const struct model *m, struct codec *c)
 		codec_put_f64(c, m->version[i]->level);
 		codec_put_u8(c, m->version[i]->form);
 		codec_put_u32(c, m->version[i]->members);
+		codec_put_u32(c, m->version[i]->logits);
 		codec_put_u32(c, m->version[i]->columns);
 	}
 }
@@ -223,6 +224,7 @@ load_state(struct model *m, struct codec *c)
 		v->level = codec_get_f64(c);
 		v->form = codec_get_u8(c);
 		v->members = codec_get_u32(c);
+		v->logits = codec_get_u32(c);
 		v->columns = codec_get_u32(c);
 		if (v->form >= FORMS)
 			return ERR_CORRUPT;
@@ -304,6 +306,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->below_confidence;
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
+	else if (s->kind == STREAM_OOD)
+		output = &v->energy;
 	else if (s->kind == STREAM_UNCERTAINTY)
 		output = uncertainty_slot(v, s);
 	else if (!strcmp(s->field, "value"))

@@ -141,6 +141,8 @@ def main():
         truth = sets[name]
         if not os.path.exists(os.path.join(data, name, 'stream.jsonl.gz')):
             continue
+        if not {'classification', 'regression', 'features'} & truth.keys():
+            continue  # embeddings alone: check_ood.py
         one(driftd, data, name, truth)
         if 'ensemble' in truth:
             meta = json.load(open(os.path.join(data, name, 'meta.json')))
