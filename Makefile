@@ -175,6 +175,9 @@ bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statist
 bench-detectors: $B/bench_detectors $B/bench_uncertainty  ## nanoseconds of a value in every detector, of a decomposition
 	@$B/bench_detectors
 	@$B/bench_uncertainty
+.PHONY: bench-peers
+bench-peers: $B/driftd  ## replay beside one Python process with River's ADWIN and orjson (from PyPI)
+	@python3 tests/bench/peers.py $B/driftd $B/bench
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
 .PHONY: bench-delay

@@ -14,7 +14,7 @@
 #include "config/diag.h"
 #include "detectors/runner_internal.h"
 
-enum { TILE_ROWS = 256, WARMUP_DEFAULT = 1000, WARMUP_PHASES = 2000 };
+enum { TILE_ROWS = 256, TILE_ROWS_MIN = 8, WARMUP_DEFAULT = 1000, WARMUP_PHASES = 2000 };
 #define GAIN_MAX 1e-3 /* contract 2 */
 
 const struct option runner_option_table[] = {
@@ -154,6 +154,7 @@ runner_create(struct runner **out, const struct detector *det, const void *own,
 	r->stream = stream;
 	r->statistic = r->statistic_max = (double)NAN;
 	r->warmup = o->warmup;
+	r->tile = TILE_ROWS;
 	if (o->warmup == OPTION_AUTO || o->warmup == 0)
 		r->warmup = o->phases == OPTION_AUTO ? WARMUP_PHASES : WARMUP_DEFAULT;
 	err = !ref && warms ? try_options(r, d) : runner_start(r, ref, d);
@@ -530,12 +531,16 @@ runner_update(struct runner *r, const struct records *rec, uint32_t from,
 		r->warm_ready = r->warm_taken = false;
 	}
 	while (from < rec->n && !*alarm) {
-		uint32_t to = rec->n - from < s->rows ? rec->n : from + s->rows;
+		uint32_t rows = r->tile < s->rows ? r->tile : s->rows, before = from;
+		uint32_t to = rec->n - from < rows ? rec->n : from + rows;
 
 		if (r->stage == RUNNER_RUNNING)
 			from = tile(r, rec, from, to, s, out, alarm);
 		else
 			from = warm(r, rec, from, to, out);
+		/* what lies behind an alarm is looked at again: little of it where alarms are frequent */
+		rows = 2 * (*alarm ? from - before : rows);
+		r->tile = rows < TILE_ROWS_MIN ? TILE_ROWS_MIN : rows < TILE_ROWS ? rows : TILE_ROWS;
 	}
 	return from;
 }

@@ -25,6 +25,7 @@ struct runner {
 	void *instance;      /* NULL while warming up */
 	size_t instance_bytes;
 	uint32_t thin, phases; /* steps in force; 1 = none */
+	uint32_t tile;       /* records that are looked at together; no state: cuts change nothing */
 	uint32_t keys;       /* KEYED: keys of the reference */
 	bool *key_known;     /* KEYED: [keys] has values after thinning; NULL = all */
 	enum promise promise;

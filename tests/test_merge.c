@@ -475,6 +475,52 @@ the_most_partitions(void **state)
 	fixture_close(&f);
 }
 
+/* Messages decoded ahead on another thread: the same records, and the same positions wherever it stops. */
+static void
+ahead_changes_nothing(void **state)
+{
+	enum { N = 3000, LANES = 4 };
+	static int64_t all[LANES * N];
+	const int64_t *ts[LANES];
+	struct source_vtable ahead;
+	struct fixture f;
+
+	(void)state;
+	fixture_open(&f, NULL);
+	for (uint64_t trial = 0; trial < 12; trial++) {
+		uint64_t seed = trial + 1, most = trial % 3 ? trial * 701 : 0;
+		uint32_t lanes = 1 + trial % LANES;
+		struct run r[2];
+		int64_t position[2][LANES];
+
+		wander(all, LANES * N, &seed);
+		for (uint32_t i = 0; i < LANES; i++)
+			ts[i] = all + i * N;
+		for (int k = 0; k < 2; k++) {
+			struct fake_partition p[LANES];
+			struct fake s;
+			struct merge *m;
+
+			fake_open(&s, p, lanes, ts, N);
+			s.seed = trial % 2 ? trial : 0;
+			ahead = *s.base.vtable;
+			ahead.ahead = true;
+			if (k == 1)
+				s.base.vtable = &ahead;
+			assert_int_equal(merge_create(&m, &s.base, f.decoder, 0, NULL), 0);
+			r[k] = run_merge(m, &s, most);
+			for (uint32_t i = 0; i < lanes; i++)
+				position[k][i] = merge_position(m, i);
+			merge_destroy(m);
+		}
+		assert_int_equal(r[0].records, r[1].records);
+		assert_int_equal(r[0].hash, r[1].hash);
+		assert_int_equal(r[0].watermark, r[1].watermark);
+		assert_memory_equal(position[0], position[1], lanes * sizeof(int64_t));
+	}
+	fixture_close(&f);
+}
+
 const struct CMUnitTest merge_tests[] = {
 	TEST("merge/four_partitions_a_day_apart_are_one_sequence", four_partitions_a_day_apart),
 	TEST("merge/the_sequence_is_the_one_of_the_definition", the_definition),
@@ -485,5 +531,6 @@ const struct CMUnitTest merge_tests[] = {
 	TEST("merge/a_stalled_partition_is_reported", a_stalled_partition),
 	TEST("merge/live_records_and_new_partitions_join", live_records_and_new_partitions),
 	TEST("merge/memory_is_bounded_at_the_most_partitions", the_most_partitions),
+	TEST("merge/decoding_ahead_changes_nothing", ahead_changes_nothing),
 	TESTS_END,
 };

@@ -20,15 +20,27 @@ static uint32_t
 group_means(const double *z, uint32_t n, const uint32_t *group, uint32_t groups, double *mean,
             double *count)
 {
-	uint32_t present = 0;
+	uint32_t present = 0, at = 0;
+	double sum = 0, members = 0; /* of group `at`: neighbours are mostly of one group */
 
 	memset(mean, 0, groups * sizeof(double));
 	memset(count, 0, groups * sizeof(double));
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t g = group ? group[i] : 0;
 
-		mean[g] += z[i];
-		count[g] += 1;
+		if (g != at) {
+			mean[at] = sum;
+			count[at] = members;
+			at = g;
+			sum = mean[at];
+			members = count[at];
+		}
+		sum += z[i];
+		members += 1;
+	}
+	if (n) {
+		mean[at] = sum;
+		count[at] = members;
 	}
 	for (uint32_t g = 0; g < groups; g++) {
 		if (count[g] > 0) {

@@ -33,6 +33,11 @@ void decoder_destroy(struct decoder *d); /* NULL is fine */
  * that alone claims the topic, or the only model there is). Same topic, same number. */
 uint32_t decoder_profile(struct decoder *d, const char *topic);
 
+/* For a thread that decodes ahead: held around decode(), so that what others ask of the decoder meanwhile
+ * (the functions below) waits. One thread decodes at a time. */
+void decoder_lock(struct decoder *d);
+void decoder_unlock(struct decoder *d);
+
 /* Fills `out` completely (also when refused). Never fails otherwise. The padding that simdjson needs is
  * taken care of inside. */
 void decode(struct decoder *d, const struct message *m, struct record *out);

@@ -92,10 +92,14 @@ decoder_create(struct decoder **out, const struct config *config, const uint8_t 
 		return diag_set(diag, ERR_LIMIT, "%zu models are configured, the limit is %d",
 		                config->models, LIMIT_MODELS);
 	struct decoder *d = calloc(1, sizeof(*d));
-	if (d == NULL || (d->json = json_create()) == NULL) {
+	pthread_mutex_t *lock = calloc(1, sizeof(*lock));
+	if (d == NULL || lock == NULL || (d->json = json_create()) == NULL) {
+		free(lock);
 		free(d);
 		return diag_set(diag, ERR_IO, "out of memory for the decoder");
 	}
+	pthread_mutex_init(lock, NULL);
+	d->lock = lock;
 	d->config = config;
 	d->object = walk_has_avx2() ? walk_object_avx2 : walk_object_base;
 	memcpy(d->hash_key, hash_key, sizeof(d->hash_key));
@@ -131,6 +135,8 @@ decoder_destroy(struct decoder *d)
 	free(d->buffer);
 	forms_release(&d->forms);
 	json_destroy(d->json);
+	pthread_mutex_destroy(d->lock);
+	free(d->lock);
 	free(d);
 }
 
@@ -177,59 +183,103 @@ decoder_profile(struct decoder *d, const char *topic)
 	return d->profiles++;
 }
 
+void
+decoder_lock(struct decoder *d)
+{
+	pthread_mutex_lock(d->lock);
+}
+
+void
+decoder_unlock(struct decoder *d)
+{
+	pthread_mutex_unlock(d->lock);
+}
+
 uint32_t
 decoder_models(const struct decoder *d)
 {
-	return d->models;
+	uint32_t models;
+
+	pthread_mutex_lock(d->lock);
+	models = d->models;
+	pthread_mutex_unlock(d->lock);
+	return models;
 }
 
 const char *
 decoder_model_name(const struct decoder *d, uint32_t model, uint32_t *length)
 {
+	const struct model *m;
+
+	pthread_mutex_lock(d->lock);
 	assert(model < d->models);
-	*length = d->model[model]->length;
-	return d->model[model]->name;
+	m = d->model[model];
+	*length = m->length;
+	pthread_mutex_unlock(d->lock);
+	return m->name;
 }
 
 uint32_t
 decoder_slots(const struct decoder *d, uint32_t model)
 {
+	uint32_t slots;
+
+	pthread_mutex_lock(d->lock);
 	assert(model < d->models);
-	return d->model[model]->layout.slots;
+	slots = d->model[model]->layout.slots;
+	pthread_mutex_unlock(d->lock);
+	return slots;
 }
 
 const char *
 decoder_slot_name(const struct decoder *d, uint32_t model, uint32_t slot, uint32_t *length)
 {
+	const char *name;
+
+	pthread_mutex_lock(d->lock);
 	assert(model < d->models && slot < d->model[model]->layout.slots);
 	*length = d->model[model]->layout.slot[slot].length;
-	return d->model[model]->layout.slot[slot].name;
+	name = d->model[model]->layout.slot[slot].name; /* stays where it is when there are more */
+	pthread_mutex_unlock(d->lock);
+	return name;
 }
 
 int
 decoder_slot_type(const struct decoder *d, uint32_t model, uint32_t slot)
 {
+	int type;
+
+	pthread_mutex_lock(d->lock);
 	assert(model < d->models && slot < d->model[model]->layout.slots);
-	return d->model[model]->layout.slot[slot].type;
+	type = d->model[model]->layout.slot[slot].type;
+	pthread_mutex_unlock(d->lock);
+	return type;
 }
 
 size_t
 decoder_bytes(const struct decoder *d)
 {
-	size_t bytes = sizeof(*d) + DECODER_FRONT + d->buffer_size + DECODER_BACK +
-	               json_bytes(d->json) + forms_bytes(&d->forms) + layout_bytes(&d->nameless.layout) +
-	               d->profile_capacity * sizeof(*d->profile);
+	size_t bytes;
+
+	pthread_mutex_lock(d->lock);
+	bytes = sizeof(*d) + DECODER_FRONT + d->buffer_size + DECODER_BACK + json_bytes(d->json) +
+	        forms_bytes(&d->forms) + layout_bytes(&d->nameless.layout) +
+	        d->profile_capacity * sizeof(*d->profile);
 	for (uint32_t i = 0; i < d->models; i++)
 		bytes += sizeof(struct model) + layout_bytes(&d->model[i]->layout);
+	pthread_mutex_unlock(d->lock);
 	return bytes;
 }
 
 uint32_t
 decoder_model(struct decoder *d, const char *name, uint32_t length)
 {
-	uint32_t number = decoder_find_model(d, name, length);
+	uint32_t number;
 
-	if (number != DECODER_NO_MODEL || !d->config->models_auto || d->models == LIMIT_MODELS)
-		return number;
-	return decoder_add_model(d, name, length);
+	pthread_mutex_lock(d->lock);
+	number = decoder_find_model(d, name, length);
+	if (number == DECODER_NO_MODEL && d->config->models_auto && d->models < LIMIT_MODELS)
+		number = decoder_add_model(d, name, length);
+	pthread_mutex_unlock(d->lock);
+	return number;
 }

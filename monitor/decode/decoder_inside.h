@@ -2,6 +2,7 @@
 #ifndef MONITOR_DECODE_DECODER_INSIDE_H
 #define MONITOR_DECODE_DECODER_INSIDE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,6 +46,7 @@ struct decoder {
 	uint32_t generation;
 	bool (*object)(struct walk *, uint32_t);
 	struct forms forms;    /* of the record at hand */
+	pthread_mutex_t *lock; /* of the functions that other threads call while one decodes */
 };
 
 /* The number of a model by name, or DECODER_NO_MODEL. */

@@ -9,10 +9,11 @@
 #include <string.h>
 
 #include "config/diag.h"
+#include "monitor/source/ahead.h"
 #include "monitor/source/merge_lane.h"
 
 enum {
-	BATCH = 256,                    /* messages of one take */
+	BATCH = AHEAD_RECORDS,          /* messages of one take */
 	SLACK_ALL = 4096,               /* records beyond the windows, shared by all rings ... */
 	SLACK_MIN = 8,                  /* ... but so many at least for each */
 	TAKE_BYTES = 4 * 1024 * 1024,   /* large messages: about this much is decoded ahead */
@@ -41,6 +42,7 @@ struct merge {
 	uint32_t since_poll;
 	uint32_t stalls_untold;
 	bool flowing;                   /* the last result was a record */
+	struct ahead *ahead;            /* NULL: messages are decoded when they are needed */
 	struct message batch[BATCH];
 };
 
@@ -109,17 +111,83 @@ unblock(struct merge *m, uint32_t lane)
 	l->blocked_at = NONE;
 }
 
+/* How many messages may be decoded at once: about TAKE_BYTES. */
+static uint32_t
+batch_of(const struct merge_lane *l, uint32_t most)
+{
+	uint32_t n = most > BATCH ? BATCH : most;
+
+	while (n > TAKE_MIN && n * l->large > TAKE_BYTES)
+		n /= 2;
+	return n;
+}
+
 static uint32_t
 room(struct merge_lane *l)
 {
 	if (l->count == l->capacity && !lane_resize(l, l->capacity + LIMIT_LOOKAHEAD))
 		return 0; /* no memory: the lane stays pending, and the stall tells */
-	uint32_t n = l->capacity - l->count;
-	if (n > BATCH)
-		n = BATCH;
-	while (n > TAKE_MIN && n * l->large > TAKE_BYTES)
-		n /= 2;
+	return batch_of(l, l->capacity - l->count);
+}
+
+static void
+saw_length(struct merge_lane *l, size_t length)
+{
+	if (length > l->large)
+		l->large = length;
+}
+
+/* Decodes up to `max` messages that are there now into the ring, or takes those that were decoded ahead;
+ * returns their number. */
+static size_t
+take(struct merge *m, uint32_t lane, uint32_t max, enum partition_state *state)
+{
+	struct merge_lane *l = m->lane[lane];
+	struct message *batch = m->batch;
+	uint32_t held = m->ahead ? ahead_held(m->ahead, lane) : 0;
+	size_t n;
+
+	if (held) {
+		for (n = 0; n < held && n < max; n++) {
+			struct record **r = &l->ring[lane_place(l, l->count)];
+			size_t length;
+
+			*r = ahead_take(m->ahead, lane, *r, &length, state);
+			saw_length(l, length);
+			lane_push(l);
+		}
+		return n;
+	}
+	if (m->ahead)
+		batch = ahead_messages(m->ahead);
+	n = m->source->vtable->take(m->source, lane, batch, max, state);
+	decoder_lock(m->decoder);
+	for (size_t i = 0; i < n; i++) {
+		saw_length(l, batch[i].value_length);
+		decode(m->decoder, &batch[i], l->ring[lane_place(l, l->count)]);
+		lane_push(l);
+	}
+	decoder_unlock(m->decoder);
 	return n;
+}
+
+/* Begins to decode what follows a full window. */
+static void
+start_ahead(struct merge *m, uint32_t lane)
+{
+	struct merge_lane *l = m->lane[lane];
+	enum partition_state state = PARTITION_PENDING;
+	struct message *batch;
+	size_t n;
+
+	if (!m->ahead || ahead_held(m->ahead, lane) || !lane_full(l) || l->state == PARTITION_END)
+		return;
+	batch = ahead_messages(m->ahead);
+	n = m->source->vtable->take(m->source, lane, batch, batch_of(l, BATCH), &state);
+	if (n)
+		ahead_start(m->ahead, lane, (uint32_t)n, state);
+	else
+		l->state = state;
 }
 
 /* Takes messages until the window is full or nothing more is there now. */
@@ -131,21 +199,15 @@ refill(struct merge *m, uint32_t lane)
 	while (!lane_full(l)) {
 		enum partition_state state = PARTITION_PENDING;
 		const uint32_t max = room(l);
-		const size_t n = max ? m->source->vtable->take(m->source, lane, m->batch, max, &state) : 0;
+		const size_t n = max ? take(m, lane, max, &state) : 0;
 
-		for (size_t i = 0; i < n; i++) {
-			const struct message *message = &m->batch[i];
-			if (message->value_length > l->large)
-				l->large = message->value_length;
-			decode(m->decoder, message, &l->ring[lane_place(l, l->count)]);
-			lane_push(l);
-		}
 		l->large -= l->large / 16;
 		l->state = state;
 		lane_extend(l);
 		if (!n || state == PARTITION_END)
 			break;
 	}
+	start_ahead(m, lane);
 	if (lane_full(l) || l->state == PARTITION_END) {
 		l->stalled = false;
 		unblock(m, lane);
@@ -268,6 +330,8 @@ merge_create(struct merge **out, struct source *source, struct decoder *decoder,
 		merge_destroy(m);
 		return diag_set(d, ERR_IO, "out of memory");
 	}
+	if (source->vtable->ahead && m->lanes <= AHEAD_LANES)
+		m->ahead = ahead_create(decoder); /* without a thread: one after the other */
 	*out = m;
 	return 0;
 }
@@ -277,6 +341,7 @@ merge_destroy(struct merge *m)
 {
 	if (!m)
 		return;
+	ahead_destroy(m->ahead);
 	for (uint32_t i = 0; i < m->lanes; i++)
 		lane_destroy(m->lane[i]);
 	free(m->lane);
@@ -359,10 +424,10 @@ merge_next(struct merge *m, int64_t now_ms, const struct record **out, int64_t *
 	if (m->entry[lane].key > m->watermark)
 		m->watermark = m->entry[lane].key;
 	if (!l->slot[l->head].usable)
-		l->ring[l->head].ts = m->watermark;
+		l->ring[l->head]->ts = m->watermark;
 	m->given = lane;
 	m->flowing = true;
-	*out = &l->ring[l->head];
+	*out = l->ring[l->head];
 	*watermark_ms = m->watermark;
 	return MERGE_RECORD;
 }
@@ -395,6 +460,8 @@ merge_position(const struct merge *m, uint32_t partition)
 	const struct merge_lane *l = m->lane[partition];
 	if (l->count > given)
 		return l->slot[lane_place(l, given)].offset;
+	if (m->ahead && ahead_held(m->ahead, partition))
+		return ahead_offset(m->ahead, partition);
 	const int64_t position = m->source->vtable->position(m->source, partition);
 	return position >= 0 ? position : given ? l->slot[l->head].offset + 1 : l->next;
 }
@@ -404,6 +471,7 @@ merge_bytes(const struct merge *m)
 {
 	size_t bytes = sizeof *m + 2 * (size_t)m->leaves * sizeof *m->tree;
 
+	bytes += m->ahead ? ahead_bytes(m->ahead) : 0;
 	for (uint32_t i = 0; i < m->lanes; i++)
 		bytes += sizeof(struct entry) + lane_bytes(m->lane[i]);
 	return bytes;

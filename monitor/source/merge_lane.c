@@ -36,7 +36,7 @@ void
 lane_push(struct merge_lane *l)
 {
 	const uint32_t place = lane_place(l, l->count++);
-	const struct record *r = &l->ring[place];
+	const struct record *r = l->ring[place];
 
 	l->slot[place] = (struct slot){
 		.ts = r->ts, .offset = r->offset, .usable = r->reject == REJECT_NONE,
@@ -58,8 +58,8 @@ lane_advance(struct merge_lane *l)
 	}
 	l->next = r->offset + 1;
 	if (r->large) {
-		record_finish(&l->ring[l->head]);
-		record_init(&l->ring[l->head]);
+		record_finish(l->ring[l->head]);
+		record_init(l->ring[l->head]);
 	}
 	if (++l->head == l->capacity)
 		l->head = 0;
@@ -72,20 +72,27 @@ lane_advance(struct merge_lane *l)
 bool
 lane_resize(struct merge_lane *l, uint32_t capacity)
 {
-	struct record *ring = calloc(capacity, sizeof *ring);
+	struct record **ring = calloc(capacity, sizeof *ring);
 	struct slot *slot = calloc(capacity, sizeof *slot);
+	bool fine = ring && slot;
 
-	if (!ring || !slot) {
+	for (uint32_t i = l->capacity; fine && i < capacity; i++) {
+		ring[i] = calloc(1, sizeof **ring);
+		fine = ring[i] != NULL;
+	}
+	if (!fine) {
+		for (uint32_t i = l->capacity; ring && i < capacity; i++)
+			free(ring[i]);
 		free(ring);
 		free(slot);
 		return false;
 	}
-	for (uint32_t i = 0; i < l->capacity; i++) { /* records are plain memory and may move */
+	for (uint32_t i = 0; i < l->capacity; i++) {
 		ring[i] = l->ring[lane_place(l, i)];
 		slot[i] = l->slot[lane_place(l, i)];
 	}
 	for (uint32_t i = l->capacity; i < capacity; i++)
-		record_init(&ring[i]);
+		record_init(ring[i]);
 	free(l->ring);
 	free(l->slot);
 	l->ring = ring;
@@ -114,8 +121,10 @@ lane_destroy(struct merge_lane *l)
 {
 	if (!l)
 		return;
-	for (uint32_t i = 0; i < l->capacity; i++)
-		record_finish(&l->ring[i]);
+	for (uint32_t i = 0; i < l->capacity; i++) {
+		record_finish(l->ring[i]);
+		free(l->ring[i]);
+	}
 	free(l->ring);
 	free(l->slot);
 	free(l);
@@ -124,9 +133,9 @@ lane_destroy(struct merge_lane *l)
 size_t
 lane_bytes(const struct merge_lane *l)
 {
-	size_t bytes = sizeof *l + l->capacity * (sizeof *l->ring + sizeof *l->slot);
+	size_t bytes = sizeof *l + l->capacity * (sizeof *l->ring + sizeof **l->ring + sizeof *l->slot);
 
 	for (uint32_t i = 0; i < l->capacity; i++)
-		bytes += buffer_bytes(&l->ring[i]);
+		bytes += buffer_bytes(l->ring[i]);
 	return bytes;
 }

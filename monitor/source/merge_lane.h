@@ -30,7 +30,7 @@ struct slot {
 };
 
 struct merge_lane {
-	struct record *ring;            /* [capacity] */
+	struct record **ring;           /* [capacity] */
 	struct slot *slot;              /* [capacity], beside it */
 	uint32_t capacity, head, count;
 	uint32_t sequence;              /* of the record at `head` */

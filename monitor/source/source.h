@@ -84,6 +84,7 @@ struct source_vtable {
 	 * who wants to look back. ERR_INVALID: this one cannot be read twice. May be NULL: likewise. */
 	int (*again)(const struct source *s, struct source **out, struct diag *d);
 	void (*close)(struct source *s);
+	bool ahead; /* messages may be taken before they are needed: nothing changes by that */
 };
 struct source {
 	const struct source_vtable *vtable;

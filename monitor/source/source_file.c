@@ -304,7 +304,7 @@ static int file_again(const struct source *base, struct source **out, struct dia
 static const struct source_vtable file_vtable = {
 	.take = file_take, .wait = file_wait, .event = file_event, .partitions = file_partitions,
 	.topic = file_topic, .position = file_position, .end_offset = file_end_offset,
-	.epoch = file_epoch, .again = file_again, .close = file_close,
+	.epoch = file_epoch, .again = file_again, .close = file_close, .ahead = true,
 };
 
 /* The last `parts` components of a path. */
