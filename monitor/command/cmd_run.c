@@ -135,12 +135,27 @@ read_signals(struct run *r)
 	}
 }
 
+/* From the loop itself: a deadlock starves it, a broker that is away or a locked database does not. */
+static void
+feed_watchdog(struct run *r)
+{
+	int64_t now = clock_monotonic_ms();
+
+	if (!r->watchdog_ms || now - r->fed_ms < r->watchdog_ms / 2)
+		return;
+	r->fed_ms = now;
+	notify_send("WATCHDOG=1");
+}
+
 static bool
 interrupted(void *context)
 {
 	struct run *r = context;
 
 	read_signals(r);
+	r->figures.heartbeat_ms = clock_monotonic_ms(); /* looking back over a long past is work, not a deadlock */
+	live_publish(&r->live, &r->figures);
+	feed_watchdog(r);
 	return r->stop;
 }
 
@@ -172,18 +187,6 @@ tell_bootstrap(struct run *r, struct diag *d)
 	if (!f || fprintf(f, "%s\n", address) < 0 || fclose(f))
 		return diag_set(d, ERR_IO, "%s: %s", r->bootstrap_file, strerror(errno));
 	return 0;
-}
-
-/* From the loop itself: a deadlock starves it, a broker that is away or a locked database does not. */
-static void
-feed_watchdog(struct run *r)
-{
-	int64_t now = clock_monotonic_ms();
-
-	if (!r->watchdog_ms || now - r->fed_ms < r->watchdog_ms / 2)
-		return;
-	r->fed_ms = now;
-	notify_send("WATCHDOG=1");
 }
 
 /* What the other threads are told, once a turn of the loop. */
