@@ -90,6 +90,15 @@ struct performance_limits {
 	double calibration;                  /* |confidence - accuracy| at most */
 };
 
+/* `streams: {loss: {path: metrics.loss, at_most: 0.3, range: [0, 1]}}` */
+struct own_stream_config {
+	char *name;
+	struct strings path;             /* keys from the root, unescaped */
+	enum feature_type type;
+	double at_most, at_least;        /* limits of the mean; NaN: none */
+	double low, high;                /* where values lie; others are cut */
+};
+
 enum season_choice { SEASON_CHOICE_AUTO, SEASON_CHOICE_NONE, SEASON_CHOICE_DAY, SEASON_CHOICE_WEEK };
 
 struct model_config {
@@ -106,6 +115,8 @@ struct model_config {
 	double min_effect;               /* sigma-equivalents; 0.1 */
 	uint32_t resolve_after;          /* records; 0 */
 	int no_data;                     /* 0: off */
+	struct own_stream_config *own;   /* [owns] in the order of the file */
+	size_t owns;
 	struct tests_config *test_list;  /* [test_lists] later ones go before earlier ones */
 	size_t test_lists;
 	enum season_choice season;

@@ -29,10 +29,9 @@ config_fields_free(struct field_config *field, size_t n)
 	free(field);
 }
 
-/* Splits a path at its dots; `\.` is a dot within a key and `\\` a backslash. */
-static int
-split_path(struct config_reading *r, const struct yaml_node *n, const char *text,
-           struct strings *path)
+int
+config_split_path(struct config_reading *r, const struct yaml_node *n, const char *what, const char *text,
+                  struct strings *path)
 {
 	char *key = malloc(strlen(text) + 1);
 	size_t used = 0;
@@ -44,15 +43,15 @@ split_path(struct config_reading *r, const struct yaml_node *n, const char *text
 		if (*p == '\\' && (p[1] == '.' || p[1] == '\\')) {
 			key[used++] = *++p;
 		} else if (*p == '\\') {
-			err = config_reading_error(r, ERR_INVALID, n, "fields: '%.80s' has a \\ before neither "
-			                           "a dot nor another \\", text);
+			err = config_reading_error(r, ERR_INVALID, n, "%s: '%.80s' has a \\ before neither "
+			                           "a dot nor another \\", what, text);
 		} else if (*p && *p != '.') {
 			key[used++] = *p;
 		} else if (!used) {
-			err = config_reading_error(r, ERR_INVALID, n, "fields: '%.80s' has an empty key; a "
-			                           "path is keys joined with dots", text);
+			err = config_reading_error(r, ERR_INVALID, n, "%s: '%.80s' has an empty key; a "
+			                           "path is keys joined with dots", what, text);
 		} else if (path->n == LIMIT_DEPTH) {
-			err = config_reading_error(r, ERR_INVALID, n, "fields: a path of more than %d keys",
+			err = config_reading_error(r, ERR_INVALID, n, "%s: a path of more than %d keys", what,
 			                           LIMIT_DEPTH);
 		} else {
 			if (config_strings_add(path, key, used))
@@ -103,7 +102,7 @@ read_field(struct config_reading *r, const struct config_key *k, const struct ya
 	const char *text = config_key_text(r, k, n);
 	if (!text)
 		return ERR_INVALID;
-	int err = split_path(r, n, text, &f.path);
+	int err = config_split_path(r, n, "fields", text, &f.path);
 	if (!err && !(f.name = strdup(standard[i])))
 		err = config_reading_error(r, ERR_IO, n, "out of memory");
 	if (!err)

@@ -108,6 +108,14 @@ void config_strings_free(struct strings *s);
 void config_fields_free(struct field_config *field, size_t n);
 void config_features_free(struct feature_config *feature, size_t n);
 
+/* streams (config_streams.c). */
+config_key_read_fn config_streams_read;
+config_key_write_fn config_streams_write;
+void config_streams_free(struct own_stream_config *own, size_t n);
+/* Splits a path at its dots; `\.` is a dot within a key and `\\` a backslash. `what` names the key. */
+int config_split_path(struct config_reading *r, const struct yaml_node *n, const char *what, const char *text,
+                      struct strings *path);
+
 /* detectors (config_detectors.c). */
 config_key_read_fn config_detectors_read;
 config_key_write_fn config_detectors_write;

@@ -191,6 +191,10 @@ const struct config_key config_model_keys[] = {
 	           "mapping of types, or of globs over names of streams, to lists of methods",
 	           "The tests of a stream: a method, or {method: NAME, role: .., OPTION: ..} with the "
 	           "options of `driftd detect NAME`."),
+	CONFIG_OWN_UNSET(M, own, "streams", config_streams_read, config_streams_write, 0, 0,
+	                 "mapping of names to paths, or to {path, type, at_most, at_least, range}", "none",
+	                 "Numbers and categories of your own, anywhere in the record; with a limit, its mean is "
+	                 "judged against that, else its past."),
 	CONFIG_KEY(OPTION_ROW(M, season, "season", OPTION_ENUM, enum season_choice, "auto", 0, 0, seasons,
 	                      "Compare with the same hour of the day or of the week (UTC): where the "
 	                      "reference shows a season, never, or always.")),
@@ -377,5 +381,6 @@ config_model_free(struct model_config *m)
 	config_strings_free(&m->segments);
 	config_features_free(m->feature, m->features);
 	config_fields_free(m->field, m->fields);
+	config_streams_free(m->own, m->owns);
 	config_detectors_free(m->test_list, m->test_lists);
 }

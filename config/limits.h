@@ -35,6 +35,8 @@ enum {
 	LIMIT_STREAMS = 20000,
 	/* Tests of one stream: ids of detectors are this times the stream's id, and the slot. */
 	LIMIT_TESTS = 8,
+	/* Own streams of one model; each is a column of its own. */
+	LIMIT_OWN_STREAMS = 256,
 	/* Lists of tests under `detectors:` of one model; each stream looks through all of them once. */
 	LIMIT_TEST_LISTS = 256,
 	/* Rows of table `rejected`. */

@@ -32,7 +32,8 @@ static const char configuration[] =
 	"    labels: {wait: 2d}\n"
 	"    performance: {accuracy: {at_least: 0.7}, brier: {at_most: 0.3}, calibration: {at_most: 0.05}}\n"
 	"    detectors: {\"feature:z\": [conformal, {method: cusum, h: 6}, adwin], \"prediction:score\": [tolerant, "
-	"{method: conformal, role: paging}, {method: sr-mean, m: 0.5}]}\n";
+	"{method: conformal, role: paging}, {method: sr-mean, m: 0.5}]}\n"
+	"    streams: {v: {path: biz.v, at_most: 0.4, range: [-4, 4]}, k: biz.k}\n";
 
 static void
 write_record(FILE *f, int i, uint64_t *seed)
@@ -54,8 +55,9 @@ write_record(FILE *f, int i, uint64_t *seed)
 		        y - 1.6, y + 1.6, y, x, 0.5 * (x + y), 1 + x * x);
 	} else {
 		fprintf(f, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"click\",\"features\":{\"z\":%.5f},\"prediction\":"
-		        "{\"class\":\"%s\",\"probs\":{\"no\":%.3f,\"yes\":%.3f},\"set\":[\"yes\"],\"level\":0.8}}\n", i, ts,
-		        x * 10, x > 0 ? "yes" : "no", x > 0 ? 0.25 : 0.75, x > 0 ? 0.75 : 0.25);
+		        "{\"class\":\"%s\",\"probs\":{\"no\":%.3f,\"yes\":%.3f},\"set\":[\"yes\"],\"level\":0.8},"
+		        "\"biz\":{\"v\":%.4f,\"k\":\"%c\"}}\n", i, ts, x * 10, x > 0 ? "yes" : "no",
+		        x > 0 ? 0.25 : 0.75, x > 0 ? 0.75 : 0.25, y + shift, y > 1 ? 'p' : 'q');
 	}
 }
 

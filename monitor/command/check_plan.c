@@ -205,6 +205,13 @@ expect_streams(struct check_model *m)
 		numeric += config->feature[i].type == FEATURE_NUMERIC ||
 		           config->feature[i].type == FEATURE_FROM_JSON;
 	}
+	for (size_t i = 0; i < config->owns; i++) {
+		const struct own_stream_config *own = &config->own[i];
+
+		add_stream(m, CLASS_INPUTS, own->type == FEATURE_CATEGORICAL ? STREAM_CATEGORICAL : STREAM_NUMERIC, 1);
+		add_stream(m, CLASS_INPUTS, STREAM_NUMERIC, (isnan(own->at_most) ? 0 : 1u) +
+		                                            (isnan(own->at_least) ? 0 : 1u));
+	}
 	m->assumed = !config->features_only_listed && numeric + categorical == 0;
 	if (m->assumed)
 		numeric = CHECK_FEATURES;

@@ -224,9 +224,9 @@ is_there(const struct cell *cell)
 
 /* Flat records have features without an object of that name. */
 static bool
-any_feature(const struct record *r)
+any_feature(const struct record *r, uint32_t own)
 {
-	for (uint32_t i = 0; i < r->slots; i++)
+	for (uint32_t i = own; i < r->slots; i++)
 		if (r->cell[i].tag != CELL_ABSENT)
 			return true;
 	return false;
@@ -237,7 +237,7 @@ finish_parts(struct walk *w)
 {
 	struct record *r = w->out;
 
-	if (!(r->parts & RECORD_FEATURES) && any_feature(r))
+	if (!(r->parts & RECORD_FEATURES) && any_feature(r, w->model->layout.own))
 		r->parts |= RECORD_FEATURES;
 	if (w->bare_value && r->value.tag == CELL_NUMBER && !is_there(&r->klass) &&
 	    (r->probs != 0 || r->has_set)) {
@@ -251,7 +251,8 @@ finish_parts(struct walk *w)
 		r->parts |= RECORD_LABEL;
 	uint32_t parts = r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_LABEL);
 	bool wrong = r->label.tag == CELL_BAD_TYPE || w->prediction_wrong;
-	if (parts == 0 && (wrong || (!(r->parts & RECORD_OTHER) && r->form == FORM_NONE))) {
+	if (parts == 0 && !(r->parts & RECORD_OWN) &&
+	    (wrong || (!(r->parts & RECORD_OTHER) && r->form == FORM_NONE))) {
 		if (r->label.tag == CELL_BAD_TYPE)
 			return walk_refuse(w, REJECT_FIELD_TYPE, UINT32_MAX,
 			                   "the label is an object or an array");

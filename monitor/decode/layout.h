@@ -92,10 +92,12 @@ struct entry {
 	                     * all of the name is in `word` */
 	union {
 		uint8_t rank; /* ENTRY_FIELD: among the aliases of a field; lower wins */
-		uint8_t type; /* ENTRY_FEATURE: enum feature_type */
+		uint8_t type; /* ENTRY_FEATURE: enum feature_type, | ENTRY_OWN */
 	};
 };
 _Static_assert(sizeof(struct entry) == 64, "one entry, one cache line");
+
+enum { ENTRY_OWN = 0x80 /* an own stream: the slots below layout.own */ };
 
 struct context {
 	struct entry *entry;
@@ -117,6 +119,7 @@ struct layout {
 		uint8_t type;
 	} *slot;
 	uint32_t slots, slots_committed, slot_capacity;
+	uint32_t own;         /* the first so many slots are own streams, in the order of the configuration */
 	uint64_t seed;        /* of the key hash */
 	bool only_listed;     /* features that are not configured are ignored */
 	bool grew;            /* since the last commit */

@@ -194,6 +194,35 @@ add_standard(struct layout *l, const struct model_config *m)
 	}
 }
 
+/* Own streams have the first slots, and may stand anywhere: where a feature stands, or a standard field, that
+ * meaning wins and the stream stays empty. */
+static void
+add_own(struct layout *l, const struct model_config *m)
+{
+	for (size_t i = 0; i < m->owns; i++) {
+		const struct own_stream_config *own = &m->own[i];
+		uint32_t slot = layout_slot(l, own->name, strlen(own->name), (uint8_t)own->type), context = 0;
+		uint32_t number;
+		struct entry *e;
+
+		for (size_t k = 0; k + 1 < own->path.n; k++) {
+			number = find_or_add(l, context, own->path.text[k]);
+			e = &l->context[context].entry[number];
+			if (e->kind == ENTRY_OTHER || e->kind == ENTRY_KNOWN)
+				e->kind = ENTRY_FIELD; /* skipped until now */
+			context = descend(l, context, number);
+		}
+		number = find_or_add(l, context, own->path.text[own->path.n - 1]);
+		e = &l->context[context].entry[number];
+		if (e->kind == ENTRY_FEATURE || e->field != FIELD_NONE || e->child != 0)
+			continue;
+		e->kind = ENTRY_FEATURE;
+		e->index = slot;
+		e->type = (uint8_t)own->type | ENTRY_OWN;
+	}
+	l->own = (uint32_t)m->owns;
+}
+
 static void
 add_features(struct layout *l, const struct model_config *m)
 {
@@ -282,6 +311,7 @@ layout_build(struct layout *l, const struct model_config *m, uint64_t seed)
 	add_explicit(l, m, true);
 	add_explicit(l, m, false);
 	add_standard(l, m);
+	add_own(l, m);
 	add_features(l, m);
 	add_segments(l, m);
 	mark_quick(l);

@@ -45,6 +45,7 @@ enum record_parts {
 	RECORD_PROB_SUM = 1 << 7,   /* probs do not sum to 1 within 1e-3: kept out of methods on probs */
 	RECORD_PROB_RANGE = 1 << 8, /* a prob below 0 or above 1 */
 	RECORD_BOM = 1 << 9,
+	RECORD_OWN = 1 << 11,       /* has a value of a configured own stream */
 	RECORD_OTHER = 1 << 10,     /* has logits, or an embedding, which is not read yet */
 };
 

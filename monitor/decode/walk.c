@@ -212,14 +212,15 @@ walk_feature(struct walk *w, const struct entry *e)
 	const uint32_t *token = w->token;
 	bool fine;
 
-	out->parts |= RECORD_FEATURES;
-	if (e->type == FEATURE_IGNORE)
+	const uint8_t type = e->type & (uint8_t)~ENTRY_OWN;
+	out->parts |= e->type & ENTRY_OWN ? RECORD_OWN : RECORD_FEATURES;
+	if (type == FEATURE_IGNORE)
 		fine = walk_skip(w);
 	else
 		fine = value_cell(w, &out->cell[e->index],
-		                  e->type == FEATURE_NUMERIC       ? VALUE_NUMERIC
-		                  : e->type == FEATURE_CATEGORICAL ? VALUE_CATEGORY
-		                                                   : VALUE_PLAIN);
+		                  type == FEATURE_NUMERIC       ? VALUE_NUMERIC
+		                  : type == FEATURE_CATEGORICAL ? VALUE_CATEGORY
+		                                                : VALUE_PLAIN);
 	if (!fine || e->segment == 0)
 		return fine;
 	const uint32_t *after = w->token;

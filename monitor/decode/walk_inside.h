@@ -83,7 +83,8 @@ key_and_value(struct walk *w, uint32_t context, uint32_t last, const uint32_t *t
 	const bool feature = e->kind == ENTRY_FEATURE;
 	if (e->kind >= ENTRY_FIELD &&
 	    (e->seen == w->generation ||
-	     ((feature || e->quick) && cells_of(w, c)[e->index].tag != CELL_ABSENT))) {
+	     (feature && w->out->cell[e->index].tag != CELL_ABSENT) ||
+	     (e->quick && cells_of(w, c)[e->index].tag != CELL_ABSENT))) {
 		walk_duplicate(w, e, token[0]);
 		return NO_ENTRY;
 	}

@@ -154,6 +154,8 @@ limited_shown(const struct stream *s, double loss, double *shown, bool *falls)
 	const struct performance_limits *p = &s->model->config->limits;
 	enum limited f = 0;
 
+	if (own_shown(s, loss, shown, falls))
+		return true;
 	while (f < LIMITED && (s->kind != table[f].kind || strcmp(s->field, table[f].name)))
 		f++;
 	if (f == LIMITED)

@@ -26,6 +26,11 @@ const struct kind kind_table[STREAM_KINDS] = {
 	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_JOINT] = { .name = "joint", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_JOINT },
+	[STREAM_OWN] = { .name = "own", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_OWN },
+	[STREAM_AT_MOST] = { .name = "at_most", .class = CLASS_INPUTS, .alert = "performance", .unit = "points",
+	                     .rows = ROWS_OWN, .rises_only = true },
+	[STREAM_AT_LEAST] = { .name = "at_least", .class = CLASS_INPUTS, .alert = "performance", .unit = "points",
+	                      .rows = ROWS_OWN, .rises_only = true },
 };
 
 enum stream_kind

@@ -21,6 +21,9 @@ enum stream_kind {
 	STREAM_CONFIDENCE, /* confidence:accuracy, binary: below the threshold of label/confidence.h? */
 	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
 	STREAM_JOINT,      /* joint:projections|mean: the numeric features together */
+	STREAM_OWN,      /* own:NAME, a value of the user's own (own.h) */
+	STREAM_AT_MOST,  /* at_most:NAME, its losses against a stated limit */
+	STREAM_AT_LEAST, /* at_least:NAME */
 	STREAM_KINDS
 };
 
@@ -31,6 +34,7 @@ enum kind_rows {
 	ROWS_PROBES,      /* perturbed twins of predictions of a version */
 	ROWS_OUTCOMES,    /* joined labels of a version */
 	ROWS_JOINT,       /* of the joint (joint.h) */
+	ROWS_OWN,         /* own streams, whatever the version */
 	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */
 };
 

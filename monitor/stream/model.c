@@ -72,6 +72,8 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 	m->plan_ms = INT64_MAX;
 	m->window_previous_ms = INT64_MIN;
 	m->features = must_calloc(1, sizeof *m->features);
+	m->own = must_calloc(1, sizeof *m->own);
+	m->own_stream = must_calloc(m->config->owns, sizeof(struct stream *));
 	memcpy(m->harm, "not labelled yet", 17);
 	if (m->config->labels_enabled && labels_create(&m->labels, m, d)) {
 		model_destroy(m);
@@ -114,6 +116,8 @@ model_destroy(struct model *m)
 		free(m->version[i]);
 	}
 	rows_free(m->features);
+	rows_free(m->own);
+	free(m->own_stream);
 	joint_destroy(m->joint);
 	free(m->stream);
 	free(m->slot);
@@ -125,7 +129,7 @@ model_destroy(struct model *m)
 size_t
 model_bytes(const struct model *m)
 {
-	size_t bytes = sizeof *m + sizeof *m->features + m->versions * 2 * sizeof(struct rows);
+	size_t bytes = sizeof *m + sizeof *m->features + sizeof *m->own + m->versions * 2 * sizeof(struct rows);
 
 	for (uint32_t i = 0; i < m->versions; i++)
 		bytes += m->version[i]->probes ? sizeof(struct rows) : 0;
@@ -320,6 +324,7 @@ model_flush(struct model *m)
 {
 	rows_flush(m, m->features);
 	joint_flush(m);
+	rows_flush(m, m->own);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		rows_flush(m, m->version[i]->rows);
 		rows_flush(m, m->version[i]->outcomes);

@@ -14,10 +14,12 @@
 #include "monitor/alert/outbound.h"
 #include "monitor/label/limited.h"
 #include "monitor/stream/joint.h"
+#include "monitor/stream/own.h"
 #include "monitor/stream/plan.h"
 #include "monitor/stream/rows.h"
 #include "monitor/stream/stream.h"
 
+struct cell;
 struct confidence;
 struct decoder;
 struct labels;
@@ -143,6 +145,8 @@ struct model {
 	size_t slots, slot_capacity;
 	bool slots_bound;           /* every feature stream has its slot */
 	struct rows *features;
+	struct rows *own;           /* own streams (own.h) */
+	struct stream **own_stream; /* [config->owns] NULL: not yet */
 	uint32_t features_at;       /* row of the present record in them, UINT32_MAX: it has no features */
 	struct version **version;
 	uint32_t versions;
@@ -200,6 +204,8 @@ struct label_event {
 	int64_t watermark_ms;
 };
 void model_label(struct model *m, const struct label_event *e);
+/* A cell as the row's value of a feature or own stream. */
+void model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c);
 /* All rows gathered so far go through their streams. */
 void model_flush(struct model *m);
 void rows_flush(struct model *m, struct rows *rows);

@@ -37,6 +37,15 @@ set_category(struct model *m, struct stream *s, uint32_t at, const struct record
 		m->counter[COUNT_FIELDS_TYPE]++;
 }
 
+void
+model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
+{
+	if (s->code)
+		set_category(m, s, at, r, c);
+	else
+		set_number(s, at, c, &m->counter[COUNT_FIELDS_TYPE]);
+}
+
 /* The first value decides the type where nothing is configured (a fit came before any stream). */
 static struct stream *
 feature_stream(struct model *m, const struct record *r, uint32_t slot)
@@ -80,7 +89,7 @@ take_features(struct model *m, const struct record *r, const struct row_facts *f
 		m->slot = must_grow(m->slot, &m->slot_capacity, r->slots, sizeof *m->slot);
 		m->slots = r->slots;
 	}
-	for (uint32_t i = 0; i < r->slots; i++)
+	for (uint32_t i = (uint32_t)m->config->owns; i < r->slots; i++) /* the first are own streams */
 		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT)
 			feature_stream(m, r, i);
 	at = m->features_at = rows_append(m, m->features, f);
@@ -88,12 +97,8 @@ take_features(struct model *m, const struct record *r, const struct row_facts *f
 		struct stream *s = m->slot[i];
 		const struct cell *c = i < r->slots ? &r->cell[i] : NULL;
 
-		if (!s)
-			continue;
-		if (s->code)
-			set_category(m, s, at, r, c);
-		else
-			set_number(s, at, c, &m->counter[COUNT_FIELDS_TYPE]);
+		if (s)
+			model_cell(m, s, at, r, c);
 	}
 	if (m->slots_bound)
 		return;
@@ -242,6 +247,8 @@ model_record(struct model *m, const struct record *r)
 	m->features_at = UINT32_MAX;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
+	if (r->parts & RECORD_OWN)
+		own_take(m, r, &f);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);
@@ -263,7 +270,7 @@ model_fit_record(struct model *m, const struct record *r)
 	struct label_outcome o;
 	struct version *v;
 
-	if (r->parts & RECORD_PROBE || !(r->parts & (RECORD_FEATURES | RECORD_PREDICTION)))
+	if (r->parts & RECORD_PROBE || !(r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_OWN)))
 		return;
 	if (!m->ref.rows++)
 		m->ref.from_ms = m->ref.to_ms = r->ts;
@@ -272,6 +279,8 @@ model_fit_record(struct model *m, const struct record *r)
 	m->ref.hash = (m->ref.hash + r->message_hash) * 0x9E3779B97F4A7C15u;
 	if (r->parts & RECORD_FEATURES)
 		take_features(m, r, &f);
+	if (r->parts & RECORD_OWN)
+		own_take(m, r, &f);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
 	v = model_version(m, record_text(r, r->version), r->version.length);

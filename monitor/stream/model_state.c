@@ -252,6 +252,8 @@ static struct rows *
 place(struct model *m, enum stream_kind kind, const struct stream_row *row, struct version **v)
 {
 	*v = NULL;
+	if (kind_table[kind].rows == ROWS_OWN)
+		return m->own;
 	if (kind_table[kind].rows == ROWS_JOINT)
 		return joint_place(m, row);
 	if (kind_table[kind].rows == ROWS_FEATURES || (kind == STREAM_MISSING && !row->key.version_length)) {
@@ -359,6 +361,8 @@ load_stream(void *ctx, const struct stream_row *row)
 	rows->stream_capacity = (uint32_t)capacity;
 	rows->stream[rows->streams++] = s;
 	bind(v, s, rows);
+	if (rows == m->own)
+		own_bind(m, s);
 	if (kind == STREAM_JOINT)
 		joint_bind(m, s);
 	return 0;

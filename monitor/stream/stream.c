@@ -413,13 +413,18 @@ count_outcomes(struct stream *s, const struct rows *rows, uint32_t from, uint32_
 			            s->value[i] != 0);
 }
 
-/* Streams of missing values are never gathered: all share one column, which is nearly always 0. */
+/* From the column of its source. Streams of missing values share one, which is nearly always 0. */
 static void
-missing_column(struct stream *s, const struct rows *rows)
+derive_column(struct stream *s, const struct rows *rows)
 {
 	const struct stream *of = s->source;
 	struct common *c = s->model->common;
 	bool any = false;
+
+	if (s->kind != STREAM_MISSING) {
+		own_losses(s, rows);
+		return;
+	}
 
 	if (s->value != c->missing) {
 		free(s->value);
@@ -467,7 +472,7 @@ stream_rows(struct stream *s, const struct rows *rows, struct outbound *out)
 	if (!rows->n)
 		return;
 	if (s->source)
-		missing_column(s, rows);
+		derive_column(s, rows);
 	s->dirty = true;
 	if (s->learning && isnan(s->known_p0)) /* a known null has nothing to learn */
 		end = learn(s, rows, &complete);
@@ -485,7 +490,7 @@ stream_fit_rows(struct stream *s, const struct rows *rows)
 	size_t capacity = s->learner.log_capacity;
 
 	if (s->source)
-		missing_column(s, rows);
+		derive_column(s, rows);
 	if (s->model->common->refitting) {
 		for (uint32_t i = 0; s->refit && i < rows->n; i++)
 			if (usable(s, i))

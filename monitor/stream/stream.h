@@ -72,7 +72,7 @@ struct stream {
 	int64_t first_ms;             /* watermark at the first record */
 	bool dirty;                   /* changed since the last commit */
 	uint32_t latecomer;           /* 0: in the plan; else its number among those that came later */
-	struct stream *source;        /* STREAM_MISSING: the stream whose gaps it counts */
+	struct stream *source;        /* the stream whose gaps it counts, or whose limit it is */
 
 	/* the rows being gathered: one of the two, aligned with the row set */
 	double *value;

@@ -127,6 +127,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->learn_from_ms = codec_get_i64(in);
 	s->known_p0 = codec_get_f64(in);
 	s->known_level = codec_get_f64(in);
+	own_restate(s);
 	s->warms = codec_get_u32(in);
 	s->warm_window = codec_get_u32(in);
 	if (s->warms > LIMIT_WARMUP || s->warm_window > s->warms || capacity > LIMIT_REFERENCE_MAX)

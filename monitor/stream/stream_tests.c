@@ -146,6 +146,8 @@ stream_make_tests(struct stream *s)
 	const struct tests_config *list = config_stream_tests(s->model->config, s->name, stream_type_text(s->type));
 
 	s->test = must_calloc(LIMIT_TESTS, sizeof *s->test);
+	if (list && own_limited(s) && !strcmp(list->pattern, stream_type_text(s->type)))
+		return; /* its limit is judged, by a stream of its own */
 	if (s->kind == STREAM_JOINT) {
 		const struct test_config *c = joint_test(!strcmp(s->field, "mean"));
 
