@@ -132,6 +132,15 @@ void labels_revise(struct labels *l, uint64_t number, double label, int64_t ts);
 /* Of a row that has its label. */
 void labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o);
 
+/* Windows that ended before it have had their wait; INT64_MIN before the first record. */
+static inline int64_t
+labels_deadline(const struct labels *l)
+{
+	int64_t now = l->model->common->watermark_ms;
+
+	return now == INT64_MIN ? now : now - l->model->config->labels_wait_ms;
+}
+
 /* labels_state.c is declared in labels.h */
 struct version *labels_version(struct labels *l, uint16_t group);
 

@@ -223,8 +223,7 @@ int
 label_rows_put(struct labels *l, struct store *store)
 {
 	struct label_entry **dirty = must_calloc(l->entries, sizeof *dirty);
-	int64_t now = l->model->common->watermark_ms; /* INT64_MIN before the first record */
-	int64_t until = now == INT64_MIN ? now : now - l->model->config->labels_wait_ms;
+	int64_t until = labels_deadline(l);
 	size_t n = 0;
 	int err = 0;
 

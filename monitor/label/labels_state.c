@@ -106,8 +106,7 @@ labels_put(struct labels *l, struct store *store)
 	if (!err)
 		err = label_rows_put(l, store);
 	if (!err)
-		err = store_finish_label_rows(store, l->model->id, l->model->common->watermark_ms -
-		                                                           l->model->config->labels_wait_ms);
+		err = store_finish_label_rows(store, l->model->id, labels_deadline(l));
 	if (!err)
 		err = labels_put_link(l, store);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)

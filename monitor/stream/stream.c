@@ -252,6 +252,8 @@ learn(struct stream *s, const struct rows *rows, bool *complete)
 {
 	uint32_t i;
 
+	if (s->learn_from_ms == INT64_MIN) /* made by a fit that had too few values of it */
+		s->learn_from_ms = rows->watermark_ms[0];
 	for (i = 0; i < rows->n; i++) {
 		struct learned v;
 
