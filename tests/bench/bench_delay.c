@@ -149,6 +149,8 @@ summary(bool json)
 		printf("\n%u delays: %u within 10 %% of the table, %u within its error, %u differ; %u of another bet\n",
 		       count[AGREES] + count[AGREES_BY_ERROR] + count[DIFFERS], count[AGREES], count[AGREES_BY_ERROR],
 		       count[DIFFERS], count[OTHER_BET]);
+	}
+	if (!json && beside) {
 		printf("at the same rate of false alarms, more than 5 %% faster than driftd, of %u:", beside);
 		for (uint32_t k = 0; k < DELAY_PEERS; k++)
 			printf(" %s %u%s", delay_peers[k].name, faster[k], k + 1 < DELAY_PEERS ? "," : "\n");
