@@ -312,7 +312,7 @@ print_notes(const struct run *r)
 	for (int n = 0; n < UNCERTAINTY_NOTES; n++)
 		if (r->notes[n])
 			fprintf(stderr, "driftd uncertainty: %llu %s: %s\n", (unsigned long long)r->notes[n],
-			        r->notes[n] == 1 ? "record" : "records", uncertainty_note_text(n));
+			        r->notes[n] == 1 ? "record" : "records", uncertainty_note_text((enum uncertainty_note)n));
 }
 
 int
