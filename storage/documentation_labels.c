@@ -85,7 +85,7 @@ const struct documentation documentation_labels[] = {
 	  "95 % limit of the Winkler score, from below: Poisson bootstrap (200), from 100 labels on." },
 	{ "*", "winkler_high", "The same from above." },
 	{ "label_details", "",
-	  "Counts by score and bootstrap sums of days, until 31 days after their last label can come; not for "
+	  "Counts by score and bootstrap sums of each day (window_ms -9223372036854775808: of everything); not for "
 	  "people." },
 	{ "label_details", "data", "Frame, then the content." },
 	{ "label_totals", "", "Areas under the ROC curves over everything; view `performance_total` shows them." },

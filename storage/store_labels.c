@@ -184,12 +184,8 @@ int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, ui
 int store_finish_label_rows(struct store *s, uint32_t model_id, int64_t until_ms)
 {
 	const struct value value[] = { value_int(model_id), value_int(until_ms) };
-	int err = store_run(s, SLOT_DETAIL_DROP,
-	                    "DELETE FROM label_details WHERE stream_id IN (SELECT stream_id FROM streams WHERE"
-	                    " model_id = ?1 AND type = 'labels') AND window_ms > -9223372036854775808"
-	                    " AND window_ms < ?2 - 31 * 86400000", value, COUNT(value));
 
-	return err ? err : store_run(s, SLOT_LABEL_FINISH,
+	return store_run(s, SLOT_LABEL_FINISH,
 	                 "UPDATE label_statistics SET final = 1 WHERE final = 0 AND stream_id IN"
 	                 " (SELECT stream_id FROM streams WHERE model_id = ?1 AND type = 'labels')"
 	                 " AND window_ms < ?2 AND window_ms + width_ms <= ?2", value, COUNT(value));

@@ -397,7 +397,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	if (l->model->config->recalibrate)
 		recalibrate_label(l, labels_version(l, group), &o, level);
 	if (w) {
-		label_rows_add(l, group, w, &o, number, 1);
+		label_rows_add(l, group, w, &o, label_row_key(journal_get(l->journal, number)), 1);
 		labels_arrived(l, w, number);
 	}
 }

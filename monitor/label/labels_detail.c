@@ -1,12 +1,24 @@
 /* labels_detail.c -- what days know beyond sums (label_detail), in memory while labels of the day come. */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "detectors/metric/metric_auc.h"
 #include "detectors/metric/metric_bootstrap.h"
 #include "monitor/label/labels_inside.h"
 
 enum { DETAILS_KEPT = 8, DAY_MS = 86400000, SEED = 1 };
+
+uint64_t
+label_row_key(const struct journal_row *row)
+{
+	bool number = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
+	double value = !number ? row->klass : row->flags & JOURNAL_DONE ? row->u.done.value : row->u.interval.value;
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof bits);
+	return (uint64_t)row->ts * 0xD1B54A32D192ED03u ^ bits;
+}
 
 static struct label_detail *
 read_back(struct labels *l, int64_t window_ms, uint32_t stream_id)

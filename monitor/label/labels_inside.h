@@ -92,10 +92,12 @@ struct outcome {
 	uint16_t predicted, actual;         /* classes that were compared */
 	int64_t delay_ms;
 };
-/* `key`: number of the prediction's row, whatever the sign; -1: takes it out again. */
+/* `key`: of the prediction, from its content (label_row_key); -1: takes it out again. */
 void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
                     uint64_t key, int sign);
 /* labels_detail.c */
+/* The same whenever and in whatever order records are read: time and prediction. */
+uint64_t label_row_key(const struct journal_row *row);
 struct label_detail *label_detail_of(struct labels *l, struct label_entry *e);
 void label_detail_outcome(struct labels *l, struct label_entry *e, const struct outcome *o, uint64_t key,
                           int sign);

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import sqlite3
+import struct
 import subprocess
 import sys
 import tempfile
@@ -167,7 +168,7 @@ def poisson(u):
 
 
 def bootstrap(driftd, data):
-    """Intervals of performance_now on bike: 200 replicas, weights by the number of the prediction."""
+    """Intervals of performance_now on bike: 200 replicas, weights by time and value of the prediction."""
     files = {f: os.path.join(data, 'bike', f + '.jsonl.gz') for f in ('stream', 'labels')}
     with tempfile.TemporaryDirectory() as scratch:
         config, db = (os.path.join(scratch, f) for f in ('driftd.yaml', 'replay.db'))
@@ -182,7 +183,8 @@ def bootstrap(driftd, data):
     labels = {}
     for label in read(files['labels']):
         labels.setdefault(label['id'], label['label'])
-    rows = [(i, labels[r['id']], r['prediction']) for i, r in enumerate(read(files['stream']))
+    rows = [(r['ts'] * 0xD1B54A32D192ED03 % (1 << 64) ^ struct.unpack('<Q', struct.pack('<d', r['prediction']['value']))[0],
+             labels[r['id']], r['prediction']) for r in read(files['stream'])
             if r['id'] in labels and r['ts'] >= now['from_ms']]
     check('bootstrap n', now['n'], len(rows))
     weights = [[poisson(uniform(b, i)) for i, _, _ in rows] for b in range(1, 201)]
