@@ -499,6 +499,7 @@ pipeline_step(struct pipeline *p, uint32_t max, int64_t now_ms)
 			          "without it", topic, number);
 		}
 		if (result == MERGE_RECORD) {
+			pipeline_prefetch(p);
 			take_record(p, r, watermark_ms);
 			continue;
 		}

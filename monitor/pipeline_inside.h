@@ -68,4 +68,6 @@ int pipeline_refit(struct pipeline *p, struct model *m, int64_t from_ms, int64_t
 /* pipeline_control.c: commands of people, executed between two transactions. */
 void pipeline_run_commands(struct pipeline *p);
 
+void pipeline_prefetch(const struct pipeline *p); /* pipeline_prefetch.c: after merge_next gave a record */
+
 #endif

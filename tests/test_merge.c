@@ -30,7 +30,7 @@ static struct run
 run_merge(struct merge *m, struct fake *s, uint64_t most)
 {
 	struct run r = { 0 };
-	const struct record *record;
+	const struct record *record, *later;
 
 	while (!most || r.records < most) {
 		const enum merge_result result = merge_next(m, 0, &record, &r.watermark);
@@ -41,6 +41,11 @@ run_merge(struct merge *m, struct fake *s, uint64_t most)
 			continue;
 		}
 		r.hash = mix(r.hash, &s->base, record);
+		later = merge_later(m, 1);
+		if (later) {
+			assert_int_equal(later->partition, record->partition);
+			assert_int_equal(later->offset, record->offset + 1);
+		}
 		if (r.records++ % 1024 == 0 && merge_bytes(m) > r.bytes_max)
 			r.bytes_max = merge_bytes(m);
 	}

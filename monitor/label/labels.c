@@ -48,6 +48,15 @@ labels_destroy(struct labels *l)
 	free(l);
 }
 
+void
+labels_prefetch(const struct labels *l, uint64_t id_keyed, bool row)
+{
+	if (row)
+		journal_prefetch_row(l->journal, id_keyed);
+	else
+		journal_prefetch(l->journal, id_keyed);
+}
+
 const struct journal *
 labels_journal(const struct labels *l)
 {

@@ -432,6 +432,14 @@ merge_next(struct merge *m, int64_t now_ms, const struct record **out, int64_t *
 	return MERGE_RECORD;
 }
 
+const struct record *
+merge_later(const struct merge *m, uint32_t behind)
+{
+	const struct merge_lane *l = m->given == NONE ? NULL : m->lane[m->given];
+
+	return l && behind < l->count ? l->ring[lane_place(l, behind)] : NULL;
+}
+
 uint32_t
 merge_stalled(struct merge *m)
 {

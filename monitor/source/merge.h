@@ -40,6 +40,9 @@ enum merge_result {
  * monotonic clock, used only for merge_stall (pass 0 to wait for ever: replay). */
 enum merge_result merge_next(struct merge *m, int64_t now_ms, const struct record **out,
                              int64_t *watermark_ms);
+/* The record that is `behind` >= 1 records behind the last one given, in its partition; NULL: not decoded
+ * yet. It comes later, whatever comes in between: what it will need can be fetched. */
+const struct record *merge_later(const struct merge *m, uint32_t behind);
 /* A stall ended the wait for a partition since the last call: its index, else UINT32_MAX. */
 uint32_t merge_stalled(struct merge *m);
 /* Restores the watermark after a restart. */
