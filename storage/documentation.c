@@ -93,7 +93,7 @@ const struct documentation documentation_table[] = {
 	{ "streams", "", "What is watched, a row each; ids never change." },
 	{ "streams", "kind",
 	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, joint (features together),"
-	  " labels, ..." },
+	  " own, at_most, at_least (own streams and their limits), labels, ..." },
 	{ "streams", "field", "Feature, class or measure." },
 	{ "streams", "type", "numeric, binary, categorical or labels." },
 	{ "streams", "first_ms", "Event time of its first record." },
