@@ -111,6 +111,9 @@ struct model_config {
 	struct field_config *field;      /* remapped paths; top-level `fields` come first */
 	size_t fields;
 	struct strings segments;
+	bool segment_features;           /* features are watched by segment, too */
+	uint32_t segments_max;           /* values of a key */
+	struct strings coverage_groups;  /* class, set_size */
 	double ts_unit_ms;               /* 1 ms, 1000 s, .001 us, 1e-6 ns */
 	double min_effect;               /* sigma-equivalents; 0.1 */
 	uint32_t resolve_after;          /* records; 0 */

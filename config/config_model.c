@@ -12,6 +12,7 @@
 #include "config/limits.h"
 
 static config_key_read_fn read_limit_mae, read_windows, read_reference, read_labels;
+static config_key_read_fn read_segments, read_groups;
 static config_key_write_fn write_labels;
 
 static const char *const revisions[] = { "first", "last", NULL };
@@ -48,6 +49,14 @@ static const struct config_key reference_keys[] = {
 	CONFIG_END,
 };
 
+static const struct config_key segment_keys[] = {
+	CONFIG_OWN_UNSET(M, segments, "keys", config_value_read_strings, config_value_write_strings, 0, 8,
+	                 "list of names", "no segments", "Keys of `segment`: each value is watched by itself."),
+	CONFIG_KEY(OPT_BOOL(M, segment_features, "features", "false",
+	                    "Features by segment, too; else outputs, coverage and error.")),
+	CONFIG_END,
+};
+
 static const struct config_key joint_keys[] = {
 	CONFIG_KEY(OPT_U32(M, joint_projections, "projections", "64", 0, 1024,
 	                   "Random directions that the numeric features are looked at along; 0: not at all.")),
@@ -70,6 +79,9 @@ static const struct config_key coverage_keys[] = {
 	           "The coverage that was promised; from-record reads prediction.level."),
 	CONFIG_KEY(OPT_F64(M, coverage_tolerance, "tolerance", "0.01", 0, 0.5,
 	                   "A loss of coverage, as a share of records, that does not matter.")),
+	CONFIG_OWN_UNSET(M, coverage_groups, "groups", read_groups, config_value_write_strings, 0, 2,
+	                 "list of class and set_size", "no groups but segments and versions",
+	                 "Groups of predictions whose coverage and error are judged apart."),
 	CONFIG_OWN(M, coverage_calibration, "calibration", config_value_read_calibration,
 	           config_value_write_i64, "from-record", 1, 1e9,
 	           "from-record, unknown or the number of calibration scores",
@@ -174,9 +186,13 @@ const struct config_key config_model_keys[] = {
 		.write = config_value_write_features,
 		.type = "list of names, or mapping of names to numeric | categorical | ignore | auto",
 		.unset = "all, with the type that the JSON has" },
-	CONFIG_OWN_UNSET(M, segments, "segments", config_value_read_strings, config_value_write_strings,
-	                 0, 64, "list of names", "no segments",
-	                 "Keys of `segment`; read, but this version watches no streams by segment yet."),
+	{ .option = { .name = "segments",
+		      .help = "Keys of `segment` whose values are watched one by one: a list of keys, or with "
+			      "more to say." },
+		.child = segment_keys,
+		.read = read_segments },
+	CONFIG_KEY(OPT_U32(M, segments_max, "segments_max", "20", 1, 200,
+	                   "Values of a key: the most frequent ones; all others are __other__.")),
 	CONFIG_OWN(M, ts_unit_ms, "ts_unit", config_value_read_ts_unit, config_value_write_f64, "ms", 0,
 	           0, "s | ms | us | ns", "Unit of the records' ts since 1970; never guessed."),
 	CONFIG_KEY(OPT_F64(M, min_effect, "min_effect", "0.1", 0.001, 10,
@@ -260,6 +276,27 @@ read_reference(struct config_reading *r, const struct config_key *k, const struc
 		m->reference_file = NULL;
 	}
 	return config_key_section(r, k->child, n, k->option.name, target);
+}
+
+static int
+read_segments(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
+{
+	if (n->kind == YAML_MAPPING)
+		return config_key_section(r, k->child, n, k->option.name, target);
+	return config_value_read_strings(r, &segment_keys[0], n, target);
+}
+
+static int
+read_groups(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
+{
+	struct model_config *m = target;
+	int err = config_value_read_strings(r, k, n, target);
+
+	for (size_t i = 0; i < m->coverage_groups.n && !err; i++)
+		if (strcmp(m->coverage_groups.text[i], "class") && strcmp(m->coverage_groups.text[i], "set_size"))
+			err = config_reading_error(r, ERR_INVALID, n, "coverage.groups: '%.40s' is neither class nor "
+			                           "set_size", m->coverage_groups.text[i]);
+	return err;
 }
 
 static int
@@ -379,6 +416,7 @@ config_model_free(struct model_config *m)
 	config_strings_free(&m->topics_labels);
 	config_strings_free(&m->classes);
 	config_strings_free(&m->segments);
+	config_strings_free(&m->coverage_groups);
 	config_features_free(m->feature, m->features);
 	config_fields_free(m->field, m->fields);
 	config_streams_free(m->own, m->owns);

@@ -51,6 +51,8 @@ enum {
 	LIMIT_JOINT = 256,
 	/* Below this many reference values a stream never alarms. */
 	LIMIT_REFERENCE_MIN = 100,
+	/* The same for a stream of a segment. */
+	LIMIT_SEGMENT_MIN = 200,
 	/* Values of one reference: 24 bytes each, kept as long as it is used. */
 	LIMIT_REFERENCE_MAX = 10000000,
 	/* Warm-up of evidence detectors, in usable values. */

@@ -11,6 +11,34 @@
 
 enum { BATCH = 256 };
 
+/* First pass over files: which values of segments are frequent. */
+static void
+count_record(struct pipeline *p, const struct record *r)
+{
+	struct model *m = r->reject ? NULL : pipeline_model(p, r->model);
+
+	if (m)
+		model_count_record(m, r);
+}
+
+static bool
+has_segments(const struct config *c)
+{
+	bool any = c->defaults.segments.n || c->defaults.coverage_groups.n;
+
+	for (size_t i = 0; i < c->models; i++)
+		any |= c->model[i].segments.n || c->model[i].coverage_groups.n;
+	return any;
+}
+
+static void
+choose_segments(struct pipeline *p)
+{
+	for (size_t i = 0; i < p->models; i++)
+		if (p->model[i])
+			segments_choose(p->model[i]);
+}
+
 static void
 fit_record(struct pipeline *p, const struct record *r, int64_t from_ms, int64_t to_ms)
 {
@@ -46,7 +74,7 @@ end_fit(struct pipeline *p, struct diag *d)
 }
 
 static int
-fit_file(struct pipeline *p, char *path, progress_fn progress, void *context, struct diag *d)
+fit_file(struct pipeline *p, char *path, bool count, progress_fn progress, void *context, struct diag *d)
 {
 	struct source *source;
 	struct record r;
@@ -64,13 +92,17 @@ fit_file(struct pipeline *p, char *path, progress_fn progress, void *context, st
 
 		for (size_t i = 0; i < n; i++) {
 			decode(p->common.decoder, &batch[i], &r);
+			if (count) {
+				count_record(p, &r);
+				continue;
+			}
 			if (r.reject && !refused++)
 				log_event(LOG_WARN, "fit", "%s:%lld: %s: %s", path,
 				          (long long)batch[i].offset + 1, reject_text(r.reject), r.detail);
 			fit_record(p, &r, INT64_MIN, INT64_MAX);
 		}
 		source_file_progress(source, &done, &total);
-		if (progress)
+		if (progress && !count)
 			progress(context, done, total);
 	}
 	if (refused)
@@ -91,8 +123,11 @@ pipeline_fit(struct pipeline *p, char *const *path, size_t paths, progress_fn pr
 	for (size_t i = 0; i < p->models; i++)
 		if (p->model[i])
 			model_refit(p->model[i]);
+	for (size_t i = 0; i < paths && !err && has_segments(p->config); i++)
+		err = fit_file(p, path[i], true, NULL, NULL, d);
+	choose_segments(p);
 	for (size_t i = 0; i < paths && !err; i++)
-		err = fit_file(p, path[i], progress, context, d);
+		err = fit_file(p, path[i], false, progress, context, d);
 	return err ? err : end_fit(p, d);
 }
 
@@ -133,7 +168,11 @@ pipeline_fit_configured(struct pipeline *p, struct diag *d)
 		if (!c->model[i].reference_file || (m && m->streams))
 			continue;
 		p->common.fitting = true;
-		err = fit_file(p, c->model[i].reference_file, NULL, NULL, d);
+		if (has_segments(c))
+			err = fit_file(p, c->model[i].reference_file, true, NULL, NULL, d);
+		choose_segments(p);
+		if (!err)
+			err = fit_file(p, c->model[i].reference_file, false, NULL, NULL, d);
 		files++;
 	}
 	if (err || !files)

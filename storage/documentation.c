@@ -92,7 +92,7 @@ const struct documentation documentation_table[] = {
 	{ "models", "first_ms", "Event time of its first record." },
 	{ "streams", "", "What is watched, a row each; ids never change." },
 	{ "streams", "kind",
-	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, joint (features together),"
+	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, segment, joint,"
 	  " own, at_most, at_least (own streams and their limits), labels, ..." },
 	{ "streams", "field", "Feature, class or measure." },
 	{ "streams", "type", "numeric, binary, categorical or labels." },

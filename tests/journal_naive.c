@@ -191,7 +191,7 @@ call_append(struct calls *c, struct journal *j, struct naive *n)
 	uint8_t bins[BINS_MAX] = { (uint8_t)c->n, 1, 2, 255, 4, (uint8_t)(c->n >> 8), 6, 7, 8, 9, 10 };
 	struct journal_row row = { .id = world_mix(below(&c->random, c->ids)), .ts = c->ts,
 		                   .window = (uint32_t)c->n, .klass = UINT16_MAX, .level = 7,
-		                   .group = (uint16_t)below(&c->random, 9), .spare = 5 };
+		                   .group = (uint16_t)below(&c->random, 9), .segments = 5 };
 
 	if (c->n > c->probs_from && below(&c->random, 4) > 0) {
 		assert_int_equal(journal_set_probs(j, PROBS), 0);

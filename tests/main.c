@@ -9,7 +9,7 @@
 	X(season) X(own)                                                                                  \
 	X(dependence) X(config) X(detectors) X(tolerant) X(distance) X(metrics) X(store) X(decode) X(merge) \
 	X(run_length) X(kit) X(ood) X(ood_alarms) X(score) X(logits)                                           \
-	X(source) X(journal) X(explain) X(limited) X(pipeline) X(rebaseline) X(episodes) X(joint) X(gaps) X(config_detectors)          \
+	X(source) X(journal) X(explain) X(limited) X(pipeline) X(rebaseline) X(segments) X(episodes) X(joint) X(gaps) X(config_detectors)          \
 	X(deliver) X(cli)                                                                         \
 	X(uncertainty) X(forms)
 

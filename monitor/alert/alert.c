@@ -32,9 +32,9 @@ alert_identity(const struct test *t, uint32_t partition, int64_t offset, uint32_
 	char text[1024];
 	int32_t number = 0;
 	const char *topic = common->topic(common->context, partition, &number);
-	int length = snprintf(text, sizeof text, "%.*s\x1f\x1f%s\x1f%s\x1f%s\x1f%d\x1f%lld",
-	                      (int)s->model->name_length, s->model->name, s->name, t->method, topic,
-	                      number, (long long)offset);
+	int length = snprintf(text, sizeof text, "%.*s\x1f%s\x1f%s\x1f%s\x1f%s\x1f%d\x1f%lld",
+	                      (int)s->model->name_length, s->model->name, stream_segment(s), s->name,
+	                      t->method, topic, number, (long long)offset);
 	XXH128_hash_t hash;
 
 	if (length >= (int)sizeof text)

@@ -155,7 +155,7 @@ version_number(const struct stream *s)
 	const struct model *m = s->model;
 
 	for (uint32_t i = 0; i < m->versions; i++)
-		if (m->version[i]->length == s->version_length &&
+		if (!m->version[i]->segment && m->version[i]->length == s->version_length &&
 		    !memcmp(m->version[i]->text, s->version, s->version_length))
 			return i;
 	return 0;

@@ -14,6 +14,7 @@
 #include "monitor/command/check.h"
 #include "monitor/decode/text.h"
 #include "monitor/label/limited.h"
+#include "monitor/stream/segment.h"
 
 enum { G_PARTS = 50, SHORT_MS = 7 * 86400000, NAME_BYTES = 60 };
 #define G_MAX 1e-3
@@ -192,6 +193,24 @@ add_model(struct check *c, const struct model_config *config, const char *name, 
 	return m;
 }
 
+/* Every value of every key, if there are so many. */
+static void
+expect_segments(struct check_model *m, uint32_t numeric, uint32_t categorical)
+{
+	const struct model_config *config = m->config;
+	uint32_t families = (uint32_t)config->segments.n * (config->segments_max + 1);
+
+	if (!families)
+		return;
+	add_stream(m, CLASS_INPUTS, STREAM_CATEGORICAL, (uint32_t)config->segments.n);
+	add_stream(m, CLASS_OUTPUTS, STREAM_NUMERIC, 2 * families);
+	add_stream(m, CLASS_QUALITY, STREAM_BINARY, 2 * families);
+	if (!config->segment_features)
+		return;
+	add_stream(m, CLASS_INPUTS, STREAM_NUMERIC, numeric * families);
+	add_stream(m, CLASS_INPUTS, STREAM_CATEGORICAL, categorical * families);
+}
+
 /* Streams that the configuration lets expect: of a feature itself and its gaps, two outputs and
  * their gaps, two of labels. */
 static void
@@ -226,8 +245,10 @@ expect_streams(struct check_model *m)
 	add_stream(m, CLASS_QUALITY, STREAM_BINARY, numeric + categorical + 2);
 	add_stream(m, CLASS_OUTPUTS, STREAM_NUMERIC, 1);
 	add_stream(m, CLASS_OUTPUTS, config->classes.n ? STREAM_CATEGORICAL : STREAM_NUMERIC, 1);
+	expect_segments(m, numeric, categorical);
 	if (config->labels_enabled) {
-		add_stream(m, CLASS_LABELS, STREAM_BINARY, 2 + limited_count(config));
+		add_stream(m, CLASS_LABELS, STREAM_BINARY,
+		           2 * segment_families(config) + limited_count(config));
 		m->class[CLASS_LABELS].coverage = m->class[CLASS_LABELS].error = true;
 	}
 }
@@ -323,8 +344,9 @@ share(const struct check *c, struct check_model *m, uint32_t rank)
 
 	for (int i = 0; i < SHARE_CLASSES; i++)
 		streams[i] = m->class[i].streams;
-	if (m->config->labels_enabled && streams[CLASS_OUTPUTS] && streams[CLASS_LABELS] < 2)
-		streams[CLASS_LABELS] = 2; /* room that is kept for coverage and error */
+	if (m->config->labels_enabled && streams[CLASS_OUTPUTS] &&
+	    streams[CLASS_LABELS] < 2 * segment_families(m->config)) /* room for coverage and error */
+		streams[CLASS_LABELS] = 2 * segment_families(m->config);
 	for (int i = 0; i < SHARE_CLASSES; i++) {
 		struct check_class *class = &m->class[i];
 		double part = i == CLASS_LABELS ? m->predictions * m->labelled :
@@ -358,8 +380,6 @@ warn_model(struct check *c, const struct check_model *m)
 	    config->reference_span_ms < 2 * (int64_t)SHORT_MS)
 		err = check_warn(c, "model %s: `season: week` needs a reference of two weeks: with reference.span "
 		                 "below 14d its tests stay `void: short`", name);
-	if (!err && config->segments.n)
-		err = check_warn(c, "model %s: segments are read but not watched in this version", name);
 	for (int i = 0; i < SHARE_CLASSES && !err; i++)
 		if (m->class[i].streams && m->class[i].g[0] >= G_MAX) {
 			err = check_warn(c, "model %s: at %.3g records a second g is at its limit of 0.001: part of "

@@ -421,10 +421,6 @@ cmd_run(int argc, char **argv)
 			fprintf(stderr, "driftd: %s\n", d.text);
 		return exit_status(err);
 	}
-	for (size_t i = 0; i < r.config->models; i++)
-		if (r.config->model[i].segments.n)
-			log_event(LOG_WARN, "segments", "model %s: segments are read but not watched in this "
-			          "version", r.config->model[i].name);
 	err = signals(&r, &d);
 	if (!err)
 		err = run(&r, &d);

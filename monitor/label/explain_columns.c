@@ -138,7 +138,7 @@ explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end
 		return;
 	for (uint32_t i = 0; i < m->streams; i++) {
 		struct stream *s = m->stream[i];
-		struct explain_column *column = s->kind == STREAM_FEATURE ? feature_column(c, s) : NULL;
+		struct explain_column *column = s->kind == STREAM_FEATURE && !s->segment ? feature_column(c, s) : NULL;
 
 		if (column && publish(c, column, s, journal_end))
 			forget(m, NULL, EXPLAIN_OUTPUTS + (uint32_t)(column - c->feature));
@@ -149,7 +149,7 @@ explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end
 		struct stream *const output[EXPLAIN_OUTPUTS] = { v->value, v->width ? v->width : v->set_size,
 			                                          v->score, v->klass };
 
-		for (uint32_t k = 0; k < EXPLAIN_OUTPUTS; k++)
+		for (uint32_t k = 0; k < EXPLAIN_OUTPUTS && !v->segment; k++)
 			if (publish(c, &c->output[i][k], output[k], journal_end))
 				forget(m, v, k);
 	}

@@ -56,7 +56,7 @@ struct journal_row { /* 56 bytes; also the form on disk (little-endian, through 
 	uint16_t level;           /* index into the caller's levels */
 	uint16_t flags;
 	uint16_t bins;            /* bytes of bins */
-	uint16_t spare;
+	uint16_t segments;        /* combination of segments of the caller (segment.h) */
 };
 _Static_assert(sizeof(struct journal_row) == 56, "64 bytes a waiting prediction with its index");
 

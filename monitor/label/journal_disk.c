@@ -37,7 +37,7 @@ journal_rows_copy(void *to, const void *from, size_t rows)
 		r.level = htole16(r.level);
 		r.flags = htole16(r.flags);
 		r.bins = htole16(r.bins);
-		r.spare = htole16(r.spare);
+		r.segments = htole16(r.segments);
 		memcpy((char *)to + i * sizeof(r), &r, sizeof(r));
 	}
 #endif

@@ -273,6 +273,7 @@ fill_row(struct labels *l, struct version *v, const struct record *r, struct jou
 		level = r->level.number;
 	row->level = level_index(l, level);
 	row->window = (uint32_t)(l->window_base + l->windows - 1);
+	row->segments = l->model->combination;
 	if (r->value.tag == CELL_NUMBER || r->lower.tag == CELL_NUMBER) {
 		bool interval = r->lower.tag == CELL_NUMBER && r->upper.tag == CELL_NUMBER;
 
@@ -331,7 +332,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	if (!w->predictions)
 		w->first_row = number;
 	w->predictions++;
-	label_rows_prediction(l, v->number, w, labels_confidence(r));
+	label_rows_prediction(l, v->number, row.segments, w, labels_confidence(r));
 	if (!(r->parts & RECORD_LABEL) && journal_orphan_take(l->journal, r->id_keyed, &orphan)) {
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
@@ -374,7 +375,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
 	struct outcome o = OUTCOME_NONE;
 	struct label_window *w = label_window(l, row->window);
-	uint16_t group = row->group;
+	uint16_t group = row->group, combination = row->segments;
 	double level = labels_row_level(l, row);
 
 	if (!numeric && class == LIMIT_CLASSES)
@@ -406,7 +407,8 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	if (l->model->config->recalibrate)
 		recalibrate_label(l, labels_version(l, group), &o, level);
 	if (w) {
-		label_rows_add(l, group, w, &o, label_row_key(journal_get(l->journal, number)), 1);
+		label_rows_add(l, group, combination, w, &o,
+		               label_row_key(journal_get(l->journal, number)), 1);
 		labels_arrived(l, w, number);
 	}
 }

@@ -51,6 +51,9 @@ void labels_outcome(struct labels *l, struct version *v, const struct record *r,
 /* Appends it to the version's outcome rows; streams are made when their first outcome comes. */
 void labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *f,
                         const struct label_outcome *o, double level);
+/* The same for the segments of the version's records. */
+void labels_outcome_segments(struct labels *l, const struct version *v, uint16_t combination,
+                             const struct row_facts *f, const struct label_outcome *o, double level);
 /* A window of predictions begins. */
 void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t serial);
 /* The current window was closed at this watermark; what has matured goes to the streams. */

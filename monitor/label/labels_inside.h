@@ -79,7 +79,9 @@ struct labels {
 };
 
 /* labels_rows.c */
-void label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w, double confidence);
+/* Of a group, and of its version in the segments of a combination (segment.h). */
+void label_rows_prediction(struct labels *l, uint16_t group, uint16_t combination,
+                           const struct label_window *w, double confidence);
 struct outcome {
 	uint16_t flags;
 	double width, winkler, error;       /* NaN: none */
@@ -93,8 +95,8 @@ struct outcome {
 	int64_t delay_ms;
 };
 /* `key`: of the prediction, from its content (label_row_key); -1: takes it out again. */
-void label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
-                    uint64_t key, int sign);
+void label_rows_add(struct labels *l, uint16_t group, uint16_t combination, const struct label_window *w,
+                    const struct outcome *o, uint64_t key, int sign);
 /* labels_detail.c */
 /* The same whenever and in whatever order records are read: time and prediction. */
 uint64_t label_row_key(const struct journal_row *row);

@@ -40,8 +40,9 @@ coverage_streams(struct labels *l, struct version *v, bool interval, double leve
 	struct stream *s;
 
 	s = v->coverage = model_stream(l->model, v->outcomes, STREAM_COVERAGE, STREAM_BINARY, "", 0, v);
-	if (s && n_cal > 0 && level > 0 && level < 1) {
-		s->known_p0 = metric_p0_value(n_cal, 1 - level, 0.01, 1, c->coverage_tolerance);
+	/* a group is compared with its own past: nobody promised it the level that all have together */
+	if (s && n_cal > 0 && level > 0 && level < 1 && !v->segment) {
+		s->known_p0 = metric_p0_value(n_cal, 1 - level, 0.01, segment_families(c), c->coverage_tolerance);
 		s->known_level = level;
 		if (!(s->known_p0 > 0 && s->known_p0 < 1))
 			s->known_p0 = (double)NAN;
@@ -68,7 +69,7 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		coverage_streams(l, v, !isnan(o->below), level);
 	if (!v->error && !isnan(o->wrong))
 		v->error = model_stream(l->model, v->outcomes, STREAM_ERROR, STREAM_BINARY, "", 0, v);
-	for (enum limited k = 0; k < LIMITED; k++)
+	for (enum limited k = 0; k < LIMITED && !v->segment; k++) /* limits are stated for all */
 		if (!isnan(o->loss[k]))
 			limited_stream(l, v, k);
 	if (!v->outcomes->streams)
@@ -85,6 +86,24 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 	for (enum limited k = 0; k < LIMITED; k++)
 		if (v->limited[k])
 			v->limited[k]->value[at] = o->loss[k];
+}
+
+void
+labels_outcome_segments(struct labels *l, const struct version *v, uint16_t combination,
+                        const struct row_facts *f, const struct label_outcome *o, double level)
+{
+	struct segment *segment[SEGMENT_KEYS_MAX];
+	uint32_t n = segments_in(l->model, combination, segment);
+	struct row_facts own = *f;
+
+	own.bins = NULL;
+	own.bins_n = 0;
+	for (uint32_t i = 0; i < n; i++) {
+		struct version *g = model_version(l->model, segment[i], v->text, v->length);
+
+		if (g)
+			labels_outcome_row(l, g, &own, o, level);
+	}
 }
 
 static void
@@ -114,6 +133,7 @@ hand_on(struct labels *l, uint64_t number)
 	const struct common *common = l->model->common;
 	struct version *v = labels_version(l, row->group);
 	struct { int64_t ts; uint64_t number; } key = { row->ts, number };
+	double level = row->level < l->levels ? l->level[row->level] : (double)NAN;
 	bool has_miss = row->flags & (JOURNAL_INTERVAL | JOURNAL_SET);
 	bool has_wrong = row->flags & JOURNAL_CLASS;
 	struct row_facts f = {
@@ -136,7 +156,9 @@ hand_on(struct labels *l, uint64_t number)
 	remember(l, row, has_miss, has_wrong);
 	labels_row_outcome(l, number, &o);
 	if (v)
-		labels_outcome_row(l, v, &f, &o, row->level < l->levels ? l->level[row->level] : (double)NAN);
+		labels_outcome_row(l, v, &f, &o, level);
+	if (v)
+		labels_outcome_segments(l, v, row->segments, &f, &o, level);
 	journal_seen(l->journal, number);
 }
 

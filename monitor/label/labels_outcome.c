@@ -158,10 +158,10 @@ labels_revise(struct labels *l, uint64_t number, double label, int64_t ts)
 	before_label(l, row, payload, &before);
 	judge(l, &before, payload, row->u.done.label, &o);
 	o.delay_ms = row->u.done.delay_ms;
-	label_rows_add(l, row->group, w, &o, label_row_key(row), -1);
+	label_rows_add(l, row->group, row->segments, w, &o, label_row_key(row), -1);
 	judge(l, &before, payload, label, &o);
 	o.delay_ms = ts - row->ts;
-	label_rows_add(l, row->group, w, &o, label_row_key(row), 1);
+	label_rows_add(l, row->group, row->segments, w, &o, label_row_key(row), 1);
 	journal_done(l->journal, number, label, ts - row->ts,
 	             (uint16_t)(o.flags | (row->flags & JOURNAL_SEEN)));
 	l->model->counter[COUNT_REVISED]++;

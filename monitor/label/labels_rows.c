@@ -106,14 +106,36 @@ bin_of(double confidence)
 	return bin < 0 ? 0 : bin > LABEL_BINS - 1 ? LABEL_BINS - 1 : bin;
 }
 
+/* The group itself, and those of its version in the segments of the combination. */
+static uint32_t
+groups_of(struct labels *l, uint16_t group, uint16_t combination, uint16_t out[SEGMENT_KEYS_MAX + 1])
+{
+	const struct version *v = labels_version(l, group);
+	struct segment *segment[SEGMENT_KEYS_MAX];
+	uint32_t n = v ? segments_in(l->model, combination, segment) : 0, groups = 1;
+
+	out[0] = group;
+	for (uint32_t i = 0; i < n; i++) {
+		const struct version *own = model_version(l->model, segment[i], v->text, v->length);
+
+		if (own)
+			out[groups++] = own->number;
+	}
+	return groups;
+}
+
 void
-label_rows_prediction(struct labels *l, uint16_t group, const struct label_window *w, double confidence)
+label_rows_prediction(struct labels *l, uint16_t group, uint16_t combination, const struct label_window *w,
+                      double confidence)
 {
 	int64_t window[3], width[3];
 	int n = widths(l, w, window, width);
+	uint16_t of[SEGMENT_KEYS_MAX + 1];
+	uint32_t groups = groups_of(l, group, combination, of);
 
-	for (int i = 0; i < n; i++) {
-		struct label_row *row = &entry_of(l, group, window[i], width[i])->row;
+	for (uint32_t k = 0; k < groups * (uint32_t)n; k++) {
+		uint32_t i = k % (uint32_t)n;
+		struct label_row *row = &entry_of(l, of[k / (uint32_t)n], window[i], width[i])->row;
 
 		row->predictions++;
 		if (isnan(confidence))
@@ -197,16 +219,20 @@ add_outcome(struct label_row *row, const struct outcome *o, int sign)
 }
 
 void
-label_rows_add(struct labels *l, uint16_t group, const struct label_window *w, const struct outcome *o,
-               uint64_t key, int sign)
+label_rows_add(struct labels *l, uint16_t group, uint16_t combination, const struct label_window *w,
+               const struct outcome *o, uint64_t key, int sign)
 {
 	int64_t window[3], width[3];
 	int n = widths(l, w, window, width);
+	uint16_t of[SEGMENT_KEYS_MAX + 1];
+	uint32_t groups = groups_of(l, group, combination, of);
 
-	for (int i = 0; i < n; i++) {
-		struct label_entry *e = entry_of(l, group, window[i], width[i]);
+	for (uint32_t k = 0; k < groups * (uint32_t)n; k++) {
+		uint32_t g = k / (uint32_t)n, i = k % (uint32_t)n;
+		struct label_entry *e = entry_of(l, of[g], window[i], width[i]);
 
-		label_detail_outcome(l, e, o, key, sign); /* before the row says that there is a label */
+		if (!g) /* curves and limits are of all records; before the row says that there is a label */
+			label_detail_outcome(l, e, o, key, sign);
 		add_outcome(&e->row, o, sign);
 	}
 }

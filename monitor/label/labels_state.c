@@ -86,7 +86,8 @@ labels_identity(struct labels *l, struct version *v)
 {
 	struct stream_key key = {
 		.model_id = l->model->id,
-		.segment = "",
+		.segment = v->segment ? v->segment->text : "",
+		.segment_length = v->segment ? v->segment->length : 0,
 		.kind = "labels",
 		.field = "",
 		.version = v->text,

@@ -20,7 +20,7 @@ enum { MEMBERS_MIN = 2 };
 static bool
 is_feature(const struct stream *s)
 {
-	return s->kind == STREAM_FEATURE && s->type == STREAM_NUMERIC && !s->latecomer;
+	return s->kind == STREAM_FEATURE && s->type == STREAM_NUMERIC && !s->latecomer && !s->segment;
 }
 
 static bool

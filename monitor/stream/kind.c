@@ -25,6 +25,7 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                        .rows = ROWS_PREDICTIONS, .rises_only = true },
 	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_SEGMENT] = { .name = "segment", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_RECORDS },
 	[STREAM_JOINT] = { .name = "joint", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_JOINT },
 	[STREAM_OWN] = { .name = "own", .class = CLASS_INPUTS, .alert = "drift", .rows = ROWS_OWN },
 	[STREAM_AT_MOST] = { .name = "at_most", .class = CLASS_INPUTS, .alert = "performance", .unit = "points",

@@ -20,6 +20,7 @@ enum stream_kind {
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
 	STREAM_CONFIDENCE, /* confidence:accuracy, binary: below the threshold of label/confidence.h? */
 	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
+	STREAM_SEGMENT,    /* segment:KEY, categorical: the value of a key, so its shares of the records */
 	STREAM_JOINT,      /* joint:projections|mean: the numeric features together */
 	STREAM_OWN,      /* own:NAME, a value of the user's own (own.h) */
 	STREAM_AT_MOST,  /* at_most:NAME, its losses against a stated limit */
@@ -33,6 +34,7 @@ enum kind_rows {
 	ROWS_PREDICTIONS, /* predictions of a version */
 	ROWS_PROBES,      /* perturbed twins of predictions of a version */
 	ROWS_OUTCOMES,    /* joined labels of a version */
+	ROWS_RECORDS,     /* all records of the model */
 	ROWS_JOINT,       /* of the joint (joint.h) */
 	ROWS_OWN,         /* own streams, whatever the version */
 	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */

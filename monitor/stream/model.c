@@ -74,6 +74,8 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 	m->features = must_calloc(1, sizeof *m->features);
 	m->own = must_calloc(1, sizeof *m->own);
 	m->own_stream = must_calloc(m->config->owns, sizeof(struct stream *));
+	m->segments = segments_create(m);
+	m->records = m->segments ? must_calloc(1, sizeof *m->records) : NULL;
 	memcpy(m->harm, "not labelled yet", 17);
 	if (m->config->labels_enabled && labels_create(&m->labels, m, d)) {
 		model_destroy(m);
@@ -118,6 +120,8 @@ model_destroy(struct model *m)
 	rows_free(m->features);
 	rows_free(m->own);
 	free(m->own_stream);
+	rows_free(m->records);
+	segments_destroy(m->segments);
 	joint_destroy(m->joint);
 	free(m->stream);
 	free(m->slot);
@@ -148,11 +152,13 @@ label_streams_expected(const struct model *m)
 	uint32_t outputs = 0, limited = limited_count(m->config);
 
 	for (uint32_t i = 0; i < m->versions; i++) {
+		if (m->version[i]->segment)
+			continue;
 		if (m->version[i]->width)
-			return 3 + limited;
+			return 3 * segment_families(m->config) + limited;
 		outputs += m->version[i]->rows->streams;
 	}
-	return m->labels && outputs ? 2 + limited : 0;
+	return m->labels && outputs ? 2 * segment_families(m->config) + limited : 0;
 }
 
 double
@@ -205,7 +211,7 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 	rows_flush(m, rows); /* its column begins with the next row */
 	if (m->plan_ms == INT64_MAX && !m->common->fitting)
 		m->plan_ms = m->common->watermark_ms + m->config->reference_span_ms;
-	s = stream_create(m, kind, type, field, field_length, v ? v->text : "", v ? v->length : 0,
+	s = stream_create(m, rows->segment, kind, type, field, field_length, v ? v->text : "", v ? v->length : 0,
 	                  m->common->watermark_ms);
 	if (latecomer(m, kind))
 		s->latecomer = ++m->common->plan.latecomers;
@@ -221,17 +227,17 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 }
 
 struct version *
-model_version(struct model *m, const char *text, size_t length)
+model_version(struct model *m, struct segment *segment, const char *text, size_t length)
 {
 	struct version *v = m->last_version;
 
 	if (length > LIMIT_TEXT_BYTES)
 		length = LIMIT_TEXT_BYTES;
-	if (v && v->length == length && !memcmp(v->text, text, length))
+	if (v && v->segment == segment && v->length == length && !memcmp(v->text, text, length))
 		return v;
 	for (uint32_t i = 0; i < m->versions; i++) {
 		v = m->version[i];
-		if (v->length == length && !memcmp(v->text, text, length))
+		if (v->segment == segment && v->length == length && !memcmp(v->text, text, length))
 			return m->last_version = v;
 	}
 	if (m->common->refitting)
@@ -239,13 +245,15 @@ model_version(struct model *m, const char *text, size_t length)
 	if (m->versions == LIMIT_GROUPS) /* later ones share the last */
 		return m->last_version = m->version[m->versions - 1];
 	v = must_calloc(1, sizeof *v);
+	v->segment = segment;
 	v->text = must_strndup(text, length);
 	v->length = length;
 	v->number = (uint16_t)m->versions;
 	v->n_cal = v->level = (double)NAN;
 	v->rows = must_calloc(1, sizeof *v->rows);
 	v->outcomes = must_calloc(1, sizeof *v->outcomes);
-	if (m->labels && m->config->labels_explain) {
+	v->rows->segment = v->outcomes->segment = segment;
+	if (m->labels && m->config->labels_explain && !segment) {
 		v->outcomes->bins_stride = EXPLAIN_OUTPUTS + m->config->labels_explain;
 		v->outcomes->bins = must_calloc(ROWS_MAX, v->outcomes->bins_stride);
 	}
@@ -325,6 +333,11 @@ model_flush(struct model *m)
 	rows_flush(m, m->features);
 	joint_flush(m);
 	rows_flush(m, m->own);
+	if (m->records)
+		rows_flush(m, m->records);
+	for (uint32_t i = 0; m->segments && i < m->segments->n; i++)
+		if (m->segments->segment[i]->features)
+			rows_flush(m, m->segments->segment[i]->features);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		rows_flush(m, m->version[i]->rows);
 		rows_flush(m, m->version[i]->outcomes);

@@ -17,6 +17,7 @@
 #include "monitor/stream/own.h"
 #include "monitor/stream/plan.h"
 #include "monitor/stream/rows.h"
+#include "monitor/stream/segment.h"
 #include "monitor/stream/stream.h"
 
 struct cell;
@@ -103,6 +104,7 @@ const char *counter_text(enum counter c);
 
 /* One version's outputs. Created when the version is first seen. */
 struct version {
+	struct segment *segment;   /* NULL: all records */
 	char *text;
 	size_t length;
 	uint16_t number;           /* index in the model: the journal's group */
@@ -147,6 +149,9 @@ struct model {
 	struct rows *features;
 	struct rows *own;           /* own streams (own.h) */
 	struct stream **own_stream; /* [config->owns] NULL: not yet */
+	struct rows *records;       /* of the shares of segments; NULL: no segments */
+	struct segments *segments;  /* NULL: none */
+	uint16_t combination;       /* segments of the record that is being taken */
 	uint32_t features_at;       /* row of the present record in them, UINT32_MAX: it has no features */
 	struct version **version;
 	uint32_t versions;
@@ -189,6 +194,8 @@ struct model *model_create(struct common *common, uint32_t number, struct diag *
 void model_destroy(struct model *m);
 /* A record of this model (not refused): into the rows, the journal, the labels. */
 void model_record(struct model *m, const struct record *r);
+/* Before a fit: the values of its segments are counted. */
+void model_count_record(struct model *m, const struct record *r);
 /* Fit: the record's values go into references, nothing is judged, counted or journalled. */
 void model_fit_record(struct model *m, const struct record *r);
 /* A label that stands alone; called in order of ts, ties by the hash of the id. */
@@ -224,7 +231,7 @@ struct stream *model_stream(struct model *m, struct rows *rows, enum stream_kind
                             enum stream_type type, const char *field, size_t field_length,
                             const struct version *v);
 /* Made when it is first seen; NULL while refitting: that version was never judged. */
-struct version *model_version(struct model *m, const char *text, size_t length);
+struct version *model_version(struct model *m, struct segment *segment, const char *text, size_t length);
 /* The watermark has passed a tick: windows that it has passed are closed, labels mature, rows expire. */
 void model_advance(struct model *m);
 /* The window of the next record: closes the last one where it is over. */

@@ -27,14 +27,16 @@ set_number(struct stream *s, uint32_t at, const struct cell *c, uint64_t *wrong_
 static void
 set_category(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
 {
+	bool counts = !s->segment; /* each value once */
+
 	if (c && c->tag == CELL_TEXT) {
 		s->code[at] = stream_category(s, record_text(r, c->text), c->text.length, c->hash);
-		m->counter[COUNT_CATEGORY_OVERFLOW] += s->code[at] == LIMIT_CATEGORIES;
+		m->counter[COUNT_CATEGORY_OVERFLOW] += counts && s->code[at] == LIMIT_CATEGORIES;
 		return;
 	}
 	s->code[at] = RUNNER_MISSING;
 	if (c && c->tag == CELL_NUMBER)
-		m->counter[COUNT_FIELDS_TYPE]++;
+		m->counter[COUNT_FIELDS_TYPE] += counts;
 }
 
 void
@@ -177,11 +179,13 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->n_cal = r->n_cal.number;
 	if (r->level.tag == CELL_NUMBER && !m->common->refitting)
 		v->level = r->level.number;
-	u = version_uncertainty_take(m, v, r);
-	energy = version_ood_take(m, v, r);
+	u = v->segment ? NULL : version_uncertainty_take(m, v, r);
+	energy = v->segment ? (double)NAN : version_ood_take(m, v, r);
 	at = rows_append(m, v->rows, f);
-	version_uncertainty_put(v, at, u);
-	version_ood_put(v, at, energy);
+	if (!v->segment) {
+		version_uncertainty_put(v, at, u);
+		version_ood_put(v, at, energy);
+	}
 	if (v->value)
 		v->value->value[at] = value;
 	if (v->width)
@@ -217,6 +221,107 @@ order_of(const struct record *r)
 	return r->parts & RECORD_HAS_ID ? r->id_ts_order : XXH64(&key, sizeof key, 0);
 }
 
+/* -- segments ----------------------------------------------------------------------------------------- */
+
+/* The value of each key, as a stream of categories. */
+static void
+take_shares(struct model *m, const struct record *r, const struct row_facts *f)
+{
+	uint32_t at;
+
+	for (size_t i = m->records->streams; i < m->config->segments.n; i++) {
+		const char *key = m->config->segments.text[i];
+
+		if (!model_stream(m, m->records, STREAM_SEGMENT, STREAM_CATEGORICAL, key, strlen(key), NULL))
+			break;
+	}
+	if (!m->records->streams)
+		return;
+	at = rows_append(m, m->records, f);
+	for (uint32_t i = 0; i < m->records->streams; i++) {
+		struct stream *s = m->records->stream[i];
+		const struct text *value = NULL;
+
+		for (size_t k = 0; k < m->config->segments.n; k++)
+			if (!strcmp(s->field, m->config->segments.text[k]))
+				value = &r->segment[k];
+		s->code[at] = value && value->length ?
+			stream_category(s, record_text(r, *value), value->length,
+		                        XXH64(record_text(r, *value), value->length, 0)) : RUNNER_MISSING;
+	}
+}
+
+/* A feature of a segment is one of the model that has its type already. */
+static void
+take_segment_features(struct model *m, struct segment *g, const struct record *r, const struct row_facts *f)
+{
+	uint32_t at;
+
+	g->slot = must_grow(g->slot, &g->slot_capacity, m->slots, sizeof(struct stream *));
+	for (; g->slots < m->slots; g->slots++)
+		g->slot[g->slots] = NULL;
+	for (uint32_t i = 0; i < m->slots; i++) {
+		const struct stream *of = m->slot[i];
+
+		for (uint32_t k = 0; of && !g->slot[i] && k < g->features->streams; k++)
+			if (!strcmp(g->features->stream[k]->name, of->name))
+				g->slot[i] = g->features->stream[k];
+		if (of && !g->slot[i])
+			g->slot[i] = model_stream(m, g->features, STREAM_FEATURE, of->type, of->field,
+			                          of->field_length, NULL);
+	}
+	at = rows_append(m, g->features, f);
+	for (uint32_t i = 0; i < g->features->streams; i++) { /* those that no slot names */
+		struct stream *s = g->features->stream[i];
+
+		if (s->code)
+			s->code[at] = RUNNER_MISSING;
+		else
+			s->value[at] = (double)NAN;
+	}
+	for (uint32_t i = 0; i < m->slots; i++) {
+		const struct cell *c = i < r->slots ? &r->cell[i] : NULL;
+		uint64_t ignored = 0;
+
+		if (g->slot[i] && g->slot[i]->code)
+			set_category(m, g->slot[i], at, r, c);
+		else if (g->slot[i])
+			set_number(g->slot[i], at, c, &ignored);
+	}
+}
+
+static void
+take_segments(struct model *m, const struct record *r, const struct row_facts *f, bool may_choose)
+{
+	m->combination = 0;
+	if (!m->segments || !m->segments->keys)
+		return;
+	take_shares(m, r, f);
+	segments_count(m, r, may_choose);
+	m->combination = segments_of(m, r);
+	for (uint32_t i = 0; i < m->segments->keys; i++) {
+		struct segment *g = m->segments->now[i];
+		struct version *v;
+
+		if (!g || !segment_has_outputs(m, g))
+			continue;
+		if (r->parts & RECORD_FEATURES && g->features)
+			take_segment_features(m, g, r, f);
+		if (!(r->parts & RECORD_PREDICTION))
+			continue;
+		v = model_version(m, g, record_text(r, r->version), r->version.length);
+		if (v)
+			take_prediction(m, v, r, f);
+	}
+}
+
+void
+model_count_record(struct model *m, const struct record *r)
+{
+	if (!r->reject && !(r->parts & RECORD_PROBE) && r->parts & (RECORD_FEATURES | RECORD_PREDICTION))
+		segments_count(m, r, false);
+}
+
 void
 model_record(struct model *m, const struct record *r)
 {
@@ -249,9 +354,10 @@ model_record(struct model *m, const struct record *r)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
+	take_segments(m, r, &f, true);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
-	v = model_version(m, record_text(r, r->version), r->version.length);
+	v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	take_prediction(m, v, r, &f);
 	if (!(r->parts & RECORD_PREDICTION))
 		return; /* members or logits alone: nothing that a label could judge */
@@ -281,9 +387,10 @@ model_fit_record(struct model *m, const struct record *r)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
+	take_segments(m, r, &f, !m->common->refitting);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
 		return;
-	v = model_version(m, record_text(r, r->version), r->version.length);
+	v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	if (!v)
 		return;
 	take_prediction(m, v, r, &f);
@@ -293,6 +400,7 @@ model_fit_record(struct model *m, const struct record *r)
 	labels_outcome_row(m->labels, v, &f, &o, v->level);
 	if (!isnan(o.wrong))
 		confidence_learn(m, v, labels_confidence(r), o.wrong != 0);
+	labels_outcome_segments(m->labels, v, m->combination, &f, &o, v->level);
 }
 
 void

@@ -69,6 +69,16 @@ put_reference(struct model *m, struct store *store)
 }
 
 static void
+save_segment(const struct model *m, const struct segment *segment, struct codec *c)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; segment && i < m->segments->n; i++)
+		at = m->segments->segment[i] == segment ? i + 1 : at;
+	codec_put_u32(c, at);
+}
+
+static void
 save_state(const struct model *m, struct codec *c)
 {
 	codec_put_u16(c, STATE_VERSION);
@@ -89,10 +99,12 @@ save_state(const struct model *m, struct codec *c)
 	for (int i = 0; i < COUNTERS; i++)
 		codec_put_u64(c, m->counter[i]);
 	joint_save(m->joint, c);
+	segments_save(m->segments, c);
 	codec_put_u32(c, m->versions);
 	for (uint32_t i = 0; i < m->versions; i++) {
 		codec_put_u16(c, (uint16_t)m->version[i]->length);
 		codec_put_bytes(c, m->version[i]->text, m->version[i]->length);
+		save_segment(m, m->version[i]->segment, c);
 		codec_put_f64(c, m->version[i]->n_cal);
 		codec_put_f64(c, m->version[i]->level);
 		codec_put_u8(c, m->version[i]->form);
@@ -208,18 +220,21 @@ load_state(struct model *m, struct codec *c)
 		if (i < COUNTERS)
 			m->counter[i] = m->counter_saved[i] = count;
 	}
-	if (joint_load(m, c))
+	if (joint_load(m, c) || segments_load(m, c))
 		return ERR_CORRUPT;
 	n = codec_get_u32(c);
 	for (uint32_t i = 0; i < n && !c->bad; i++) {
 		char text[LIMIT_TEXT_BYTES];
-		uint32_t length = codec_get_u16(c);
+		uint32_t length = codec_get_u16(c), segment;
 		struct version *v;
 
 		if (length > sizeof text)
 			return ERR_CORRUPT;
 		codec_get_bytes(c, text, length);
-		v = model_version(m, text, length);
+		segment = codec_get_u32(c);
+		if (segment && (!m->segments || segment > m->segments->n))
+			return ERR_CORRUPT;
+		v = model_version(m, segment ? m->segments->segment[segment - 1] : NULL, text, length);
 		v->n_cal = codec_get_f64(c);
 		v->level = codec_get_f64(c);
 		v->form = codec_get_u8(c);
@@ -241,7 +256,9 @@ struct load {
 static bool
 same(const struct stream_row *row, const struct stream *s)
 {
-	return s->field_length == row->key.field_length &&
+	return strlen(stream_segment(s)) == row->key.segment_length &&
+	       !memcmp(stream_segment(s), row->key.segment, row->key.segment_length) &&
+	       s->field_length == row->key.field_length &&
 	       !memcmp(s->field, row->key.field, row->key.field_length) &&
 	       s->version_length == row->key.version_length &&
 	       !memcmp(s->version, row->key.version, row->key.version_length);
@@ -249,11 +266,16 @@ same(const struct stream_row *row, const struct stream *s)
 
 /* Where a stream belongs in its model. */
 static struct rows *
-place(struct model *m, enum stream_kind kind, const struct stream_row *row, struct version **v)
+place(struct model *m, enum stream_kind kind, const struct stream_row *row, struct segment *g,
+      struct version **v)
 {
 	*v = NULL;
 	if (kind_table[kind].rows == ROWS_OWN)
 		return m->own;
+	if (kind_table[kind].rows == ROWS_RECORDS) {
+		m->records = m->records ? m->records : must_calloc(1, sizeof *m->records);
+		return m->records;
+	}
 	if (kind_table[kind].rows == ROWS_JOINT)
 		return joint_place(m, row);
 	if (kind_table[kind].rows == ROWS_FEATURES || (kind == STREAM_MISSING && !row->key.version_length)) {
@@ -263,10 +285,14 @@ place(struct model *m, enum stream_kind kind, const struct stream_row *row, stru
 		for (uint32_t i = 0; i < m->streams && kind == STREAM_MISSING; i++)
 			output |= m->stream[i]->kind == STREAM_PREDICTION && same(row, m->stream[i]) &&
 			          m->stream[i]->number + 1 == m->streams;
+		if (!output && g) {
+			g->features = g->features ? g->features : must_calloc(1, sizeof *g->features);
+			g->features->segment = g;
+		}
 		if (!output)
-			return m->features;
+			return g ? g->features : m->features;
 	}
-	*v = model_version(m, row->key.version, row->key.version_length);
+	*v = model_version(m, g, row->key.version, row->key.version_length);
 	if (kind_table[kind].rows == ROWS_PROBES)
 		return version_probes(*v);
 	return kind_table[kind].rows == ROWS_OUTCOMES ? (*v)->outcomes : (*v)->rows;
@@ -334,25 +360,26 @@ load_stream(void *ctx, const struct stream_row *row)
 	struct model *m = l->m;
 	enum stream_kind kind = kind_find(row->key.kind);
 	enum stream_type type = 0;
+	struct segment *g = row->key.segment_length ?
+		segment_find(m, row->key.segment, row->key.segment_length) : NULL;
 	struct version *v;
 	struct rows *rows;
 	struct stream *s;
 	size_t capacity;
 
 	if (!strcmp(row->type, "labels")) {
-		model_version(m, row->key.version, row->key.version_length)->label_stream_id =
-			row->stream_id;
+		model_version(m, g, row->key.version, row->key.version_length)->label_stream_id = row->stream_id;
 		return 0;
 	}
 	while (type <= STREAM_CATEGORICAL && strcmp(stream_type_text(type), row->type))
 		type++;
 	if (kind == STREAM_KINDS || type > STREAM_CATEGORICAL)
 		return diag_set(l->d, ERR_CORRUPT, "stream %u has an unknown kind or type", row->stream_id);
-	rows = place(m, kind, row, &v);
+	rows = place(m, kind, row, g, &v);
 	if (!rows)
 		return diag_set(l->d, ERR_CORRUPT, "stream %u belongs to nothing", row->stream_id);
 	capacity = rows->stream_capacity;
-	s = stream_create(m, kind, type, row->key.field, row->key.field_length, row->key.version,
+	s = stream_create(m, g, kind, type, row->key.field, row->key.field_length, row->key.version,
 	                  row->key.version_length, row->first_ms);
 	s->id = row->stream_id;
 	m->stream = must_grow(m->stream, &m->stream_capacity, m->streams + 1u, sizeof *m->stream);

@@ -10,12 +10,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct segment;
 struct stream;
 
 enum { ROWS_MAX = 1024 }; /* a column of doubles is 8 KiB: 20 of them stay in the second-level cache */
 
 struct rows {
 	uint32_t n;
+	struct segment *segment;      /* whose records these are; NULL: all */
 	int64_t watermark_ms[ROWS_MAX];
 	double advance_ms[ROWS_MAX];  /* watermark_ms less that of the row before; of the first: 0 */
 	int64_t time_ms[ROWS_MAX];    /* event time of the record (labels: of the prediction) */

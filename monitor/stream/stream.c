@@ -24,8 +24,7 @@ stream_type_text(enum stream_type type)
 const char *
 stream_segment(const struct stream *s)
 {
-	(void)s;
-	return "";
+	return s->segment ? s->segment->text : "";
 }
 
 const char *
@@ -58,9 +57,9 @@ stream_name(enum stream_kind kind, const char *field, size_t field_length, const
 	return name;
 }
 
-/* Contract 1: XXH64 of `model 0x1F segment 0x1F stream-name`; the segment is '' for all. */
+/* XXH64 of `model 0x1F segment 0x1F stream-name`; the segment is '' for all. */
 static uint64_t
-stream_hash(const struct model *m, const char *name)
+stream_hash(const struct model *m, const struct segment *segment, const char *name)
 {
 	XXH64_state_t *state = XXH64_createState();
 	uint64_t hash;
@@ -69,7 +68,10 @@ stream_hash(const struct model *m, const char *name)
 		return XXH64(name, strlen(name), 0);
 	XXH64_reset(state, 0);
 	XXH64_update(state, m->name, m->name_length);
-	XXH64_update(state, "\x1f\x1f", 2);
+	XXH64_update(state, "\x1f", 1);
+	if (segment)
+		XXH64_update(state, segment->text, segment->length);
+	XXH64_update(state, "\x1f", 1);
 	XXH64_update(state, name, strlen(name));
 	hash = XXH64_digest(state);
 	XXH64_freeState(state);
@@ -77,8 +79,9 @@ stream_hash(const struct model *m, const char *name)
 }
 
 struct stream *
-stream_create(struct model *m, enum stream_kind kind, enum stream_type type, const char *field,
-              size_t field_length, const char *version, size_t version_length, int64_t watermark_ms)
+stream_create(struct model *m, struct segment *segment, enum stream_kind kind, enum stream_type type,
+              const char *field, size_t field_length, const char *version, size_t version_length,
+              int64_t watermark_ms)
 {
 	struct stream *s = must_calloc(1, sizeof *s);
 
@@ -90,7 +93,8 @@ stream_create(struct model *m, enum stream_kind kind, enum stream_type type, con
 	s->version = must_strndup(version, version_length);
 	s->version_length = version_length;
 	s->name = stream_name(kind, field, field_length, version, version_length);
-	s->rng_stream = stream_hash(m, s->name);
+	s->rng_stream = stream_hash(m, segment, s->name);
+	s->segment = segment;
 	s->first_ms = s->learn_from_ms = watermark_ms;
 	s->put_until_ms = INT64_MIN;
 	s->number = m->streams;
@@ -121,16 +125,7 @@ stream_destroy(struct stream *s)
 		return;
 	stream_stop_tests(s);
 	free(s->test);
-	if (s->categories) {
-		for (uint32_t i = 0; i < s->categories->n; i++)
-			free(s->categories->text[i]);
-		free(s->categories->text);
-		free(s->categories->length);
-		free(s->categories->hash);
-		free(s->categories->slot);
-		free(s->categories);
-	}
-	explain_destroy(s->explain);
+	categories_free(s->categories);
 	learner_finish(&s->learner);
 	stream_forget_season(s);
 	free(s->reference);
@@ -237,13 +232,19 @@ summarise(struct stream *s, uint32_t from, uint32_t to)
 
 /* -- learning --------------------------------------------------------------------------------------- */
 
+uint32_t
+stream_reference_min(const struct stream *s)
+{
+	return s->segment ? LIMIT_SEGMENT_MIN : LIMIT_REFERENCE_MIN;
+}
+
 static bool
 learned_enough(const struct stream *s, int64_t watermark_ms)
 {
 	if (s->learn_records)
 		return s->learner.held == s->learn_records;
 	return watermark_ms - s->learn_from_ms >= s->model->config->reference_span_ms &&
-	       s->learner.held >= LIMIT_REFERENCE_MIN;
+	       s->learner.held >= stream_reference_min(s);
 }
 
 /* Collects the reference of the paging test; stops before the row with which the span is over. */

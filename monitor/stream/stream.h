@@ -23,6 +23,7 @@ struct diag;
 struct explain;
 struct model;
 struct outbound;
+struct segment;
 struct store;
 
 enum stream_type { STREAM_NUMERIC, STREAM_BINARY, STREAM_CATEGORICAL };
@@ -62,6 +63,7 @@ struct categories {
 
 struct stream {
 	struct model *model;
+	struct segment *segment;      /* NULL: all records */
 	enum stream_kind kind;
 	enum stream_type type;
 	char *field, *version, *name; /* name = kind:field@version (contract 1) */
@@ -125,9 +127,9 @@ struct stream {
 	uint64_t settled_topic;     /* hash of the topic of its opening record */
 };
 
-struct stream *stream_create(struct model *m, enum stream_kind kind, enum stream_type type,
-                             const char *field, size_t field_length, const char *version,
-                             size_t version_length, int64_t watermark_ms);
+struct stream *stream_create(struct model *m, struct segment *segment, enum stream_kind kind,
+                             enum stream_type type, const char *field, size_t field_length,
+                             const char *version, size_t version_length, int64_t watermark_ms);
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
@@ -135,6 +137,10 @@ const char *stream_segment(const struct stream *s); /* key=value, "" for all */
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 
+uint32_t categories_code(struct categories *c, const char *text, uint32_t length, uint64_t hash);
+void categories_free(struct categories *c); /* NULL is fine */
+/* Values that its reference needs at least. */
+uint32_t stream_reference_min(const struct stream *s);
 /* Code of a category (created while there is room), LIMIT_CATEGORIES when the table is full. */
 uint32_t stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash);
 

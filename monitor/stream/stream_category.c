@@ -26,9 +26,8 @@ make_room(struct categories *c)
 }
 
 uint32_t
-stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash)
+categories_code(struct categories *c, const char *text, uint32_t length, uint64_t hash)
 {
-	struct categories *c = s->categories;
 	uint32_t at;
 
 	if (length > LIMIT_TEXT_BYTES) /* told apart by the hash of the whole, named by the beginning */
@@ -49,4 +48,24 @@ stream_category(struct stream *s, const char *text, uint32_t length, uint64_t ha
 	c->hash[c->n] = hash;
 	c->slot[at] = c->n + 1;
 	return c->last = c->n++;
+}
+
+uint32_t
+stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash)
+{
+	return categories_code(s->categories, text, length, hash);
+}
+
+void
+categories_free(struct categories *c)
+{
+	for (uint32_t i = 0; c && i < c->n; i++)
+		free(c->text[i]);
+	if (!c)
+		return;
+	free(c->text);
+	free(c->length);
+	free(c->hash);
+	free(c->slot);
+	free(c);
 }

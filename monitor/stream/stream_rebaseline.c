@@ -18,7 +18,7 @@ stream_fitted(struct stream *s, struct diag *d)
 	s->reference = must_calloc(s->references, sizeof *s->reference);
 	if (s->references)
 		memcpy(s->reference, s->learner.log, s->references * sizeof *s->reference);
-	if (s->references < LIMIT_REFERENCE_MIN && s->kind != STREAM_FEATURE)
+	if (s->references < stream_reference_min(s) && (s->kind != STREAM_FEATURE || s->segment))
 		s->references = 0;
 	stream_forget_season(s);
 	s->learning = s->references == 0; /* nothing fitted: learn from the stream */
@@ -77,7 +77,7 @@ bool
 stream_refitted(struct stream *s, int64_t watermark_ms, struct outbound *out)
 {
 	struct learner *l = s->refit;
-	bool enough = l->held >= LIMIT_REFERENCE_MIN;
+	bool enough = l->held >= stream_reference_min(s);
 
 	s->refit = NULL;
 	if (enough) {

@@ -372,7 +372,8 @@ stream_identity(struct stream *s)
 {
 	struct stream_key key = {
 		.model_id = s->model->id,
-		.segment = "",
+		.segment = stream_segment(s),
+		.segment_length = s->segment ? s->segment->length : 0,
 		.kind = kind_table[s->kind].name,
 		.field = s->field,
 		.field_length = s->field_length,

@@ -390,7 +390,7 @@ static int
 start_tests(struct stream *s, bool begins)
 {
 	struct made_reference r = { 0 }, row = { 0 };
-	bool dependent = false, complete = !s->learning && s->references >= LIMIT_REFERENCE_MIN;
+	bool dependent = false, complete = !s->learning && s->references >= stream_reference_min(s);
 	uint32_t step = 1;
 	uint64_t hash = 0;
 

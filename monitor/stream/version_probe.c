@@ -51,7 +51,7 @@ stream_of(struct model *m, struct version *v, const struct record *r)
 void
 version_probe_take(struct model *m, const struct record *r, struct row_facts *f)
 {
-	struct version *v = model_version(m, record_text(r, r->version), r->version.length);
+	struct version *v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	bool flipped = false;
 	struct stream *s;
 	uint32_t at;
