@@ -22,6 +22,7 @@ labels_create(struct labels **out, struct model *m, struct diag *d)
 	int err;
 
 	l->model = m;
+	l->store = m->common->store;
 	l->explained.features_max = m->config->labels_explain;
 	memset(l->class_prob, 0xff, sizeof l->class_prob);
 	err = journal_create(&l->journal, &config, d);

@@ -37,9 +37,9 @@ label_detail_of(struct labels *l, struct label_entry *e)
 {
 	if (e->row.width_ms < DAY_MS || e->detail)
 		return e->detail;
-	if (e->row.labelled)
-		e->detail = read_back(l, e->row.window_ms, labels_version(l, e->group)->label_stream_id);
-	else
+	/* also of a row without a label: one outside the classes is none, and has left its trace */
+	e->detail = read_back(l, e->row.window_ms, labels_version(l, e->group)->label_stream_id);
+	if (!e->detail && !e->row.labelled)
 		e->detail = must_calloc(1, sizeof *e->detail);
 	l->details += e->detail != NULL;
 	return e->detail;

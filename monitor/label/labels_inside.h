@@ -75,7 +75,7 @@ struct labels {
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;
 	int64_t offset;
-	struct store *store;                /* to read rows that have left memory; NULL in a fit */
+	struct store *store;                /* to read rows that have left memory */
 };
 
 /* labels_rows.c */
