@@ -100,7 +100,7 @@ static const char tables_labels[] =
 	" covered INTEGER NOT NULL, covered_adapted INTEGER NOT NULL, everything INTEGER NOT NULL,"
 	" PRIMARY KEY(day_ms, stream_id)" STRICT_KEYED
 	"CREATE TABLE label_details(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
-	" data BLOB NOT NULL, PRIMARY KEY(stream_id, window_ms)" STRICT_ROWS
+	" data BLOB NOT NULL, PRIMARY KEY(stream_id, window_ms)" STRICT_KEYED
 	"CREATE TABLE label_totals(stream_id INTEGER PRIMARY KEY, auroc REAL, error_auroc REAL" STRICT_ROWS
 	"CREATE TABLE label_links(model_id INTEGER PRIMARY KEY, taken TEXT NOT NULL, labels INTEGER NOT NULL,"
 	" correlation REAL, p_value REAL" STRICT_ROWS
