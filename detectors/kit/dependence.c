@@ -127,12 +127,13 @@ dependence_step(const double *value, uint32_t n, bool *dependent)
 	return step;
 }
 
-/* value[i] -= mean of its group; `sum` and `count` have room for the groups. */
+/* value[i] -= mean of its group. Group `groups` is that of phases without a reference: `sum` and `count` have
+ * room for it. */
 static void
 subtract_means(double *value, const uint32_t *group, uint32_t groups, uint32_t n, double *sum,
                double *count)
 {
-	for (uint32_t g = 0; g < groups; g++)
+	for (uint32_t g = 0; g <= groups; g++)
 		sum[g] = count[g] = 0.0;
 	for (uint32_t i = 0; i < n; i++) {
 		sum[group ? group[i] : 0] += value[i];

@@ -46,6 +46,7 @@ struct test {
 	struct learned *warmup; /* values of a warm-up that is over: its reference at a restart */
 	uint32_t warmups;
 	bool warmup_saved;
+	bool warmup_dropped;    /* what the database holds of one is to be deleted */
 	char params[320];       /* JSON, as created */
 	uint64_t fingerprint;
 };
@@ -91,6 +92,7 @@ struct stream {
 	uint32_t learn_records;       /* the reference is the next so many values; 0: as configured */
 	struct learner *refit;        /* while a span of the past is read for it; else NULL */
 	uint32_t generation;          /* counts rebaselines: part of the chunks in the database */
+	uint32_t generation_saved;    /* chunks of those before it are not in the database any more */
 	uint32_t log_saved;           /* entries of the learner's log that are in the database */
 	struct learned *reference;    /* kept after it is complete: what rebuilds the tests at a restart */
 	uint32_t references;

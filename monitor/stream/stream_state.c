@@ -116,7 +116,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->cells_provisional = bits & 4;
 	cells = bits & 8;
 	s->dependent = bits & 16;
-	s->generation = codec_get_u32(in);
+	s->generation = s->generation_saved = codec_get_u32(in);
 	s->latecomer = codec_get_u32(in);
 	s->learn_records = codec_get_u32(in);
 	capacity = codec_get_u32(in);
@@ -201,11 +201,27 @@ save_values(const struct stream *s, struct store *store, uint32_t which, const s
 	return err;
 }
 
-int
-stream_save_reference(struct stream *s, struct store *store)
+/* What is of no use any more: whether it was ever committed must not show. */
+static int
+delete_values(const struct stream *s, struct store *store)
 {
 	int err = 0;
 
+	for (uint32_t part = s->generation_saved * PARTS; part < s->generation * PARTS && !err; part++)
+		err = store_delete_part(store, "ref", s->id, part);
+	for (uint32_t i = 0; i < s->tests && !err; i++)
+		if (s->test[i].warmup_dropped)
+			err = store_delete_part(store, "ref", s->id, part_of(s, PART_WARMUP + s->test[i].slot));
+	return err;
+}
+
+int
+stream_save_reference(struct stream *s, struct store *store)
+{
+	int err = delete_values(s, store);
+
+	if (err)
+		return err;
 	if (s->learner.logged > s->log_saved)
 		err = save_values(s, store, PART_REFERENCE, s->learner.log, s->log_saved, s->learner.logged);
 	for (uint32_t i = 0; i < s->tests && !err; i++) {
@@ -222,8 +238,11 @@ stream_reference_saved(struct stream *s)
 {
 	s->log_saved = s->learner.logged;
 	s->cells_saved = s->cells && !s->cells_provisional;
-	for (uint32_t i = 0; i < s->tests; i++)
+	s->generation_saved = s->generation;
+	for (uint32_t i = 0; i < s->tests; i++) {
 		s->test[i].warmup_saved = s->test[i].warmups != 0;
+		s->test[i].warmup_dropped = false;
+	}
 }
 
 struct loading {

@@ -317,6 +317,7 @@ stop_test(struct test *t)
 	t->runner = NULL;
 	free(t->warmup);
 	t->warmup = NULL;
+	t->warmup_dropped |= t->warmups > 0;
 	t->warmups = 0;
 	t->warmup_saved = false;
 }
