@@ -257,23 +257,19 @@ by_evidence(const void *a, const void *b)
 	return (x->stream->number > y->stream->number) - (x->stream->number < y->stream->number);
 }
 
-/* Evidence of a feature's paging tests, and the same with a share of 1. */
+/* Evidence of a feature's paging tests when the last window closed, and the same with a share of 1. */
 static void
 evidence(struct behind *b)
 {
 	for (uint32_t k = 0; k < b->stream->pagers; k++) {
 		const struct test *t = &b->stream->test[k];
-		struct runner_status st;
 
 		if (!t->runner || !(t->share > 0))
 			continue;
-		runner_status(t->runner, &st);
-		if (isnan(st.statistic))
-			continue;
-		b->statistic = fmax(b->statistic, st.statistic);
-		b->e += st.statistic / t->share / b->stream->pagers;
+		b->statistic = fmax(b->statistic, t->window_statistic);
+		b->e += t->window_statistic / t->share / b->stream->pagers;
 	}
-	if (b->stream->episode.open) /* it has alerted itself */
+	if (b->stream->window_alerted) /* it has alerted itself */
 		b->e = (double)INFINITY;
 }
 

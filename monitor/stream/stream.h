@@ -39,6 +39,8 @@ struct test {
 	bool keyed, unkeyed;    /* there is a season: it compares phase by phase; it cannot */
 	bool tolerant;          /* what does not matter is inside its null: a crossing is material */
 	uint64_t quiet_until;   /* unbudgeted: no other note before it has used so many records */
+	double window_statistic; /* when the last window closed: what other streams may read of it, as it does
+	                          * not depend on how far rows have gone through it; 0 before */
 	double share;           /* alarms a budget period allowed to it; evidence: that of a paging test */
 	uint32_t alarms;        /* opened by it */
 	double spent_past, spent_past_apart; /* by runners that a rebaseline has ended */
@@ -108,6 +110,7 @@ struct stream {
 	double known_p0;              /* coverage with a calibration size: p0 of contract 15, else NaN */
 	double known_level;           /* the level that it belongs to */
 	bool too_short;               /* joint: fewer days in the reference than a promise needs */
+	bool window_alerted;          /* an episode was open when the last window closed */
 	bool dependent;               /* categorical: no step was found that makes its records independent */
 
 	struct summary summary;       /* of the current window */

@@ -31,7 +31,7 @@ stream_save(const struct stream *s, struct codec *out)
 {
 	codec_put_u16(out, STATE_VERSION);
 	codec_put_u8(out, (uint8_t)(s->learning | s->fitted << 1 | s->cells_provisional << 2 |
-	                            (s->cells != NULL) << 3 | s->dependent << 4));
+	                            (s->cells != NULL) << 3 | s->dependent << 4 | s->window_alerted << 5));
 	codec_put_u32(out, s->generation);
 	codec_put_u32(out, s->latecomer);
 	codec_put_u32(out, s->learn_records);
@@ -116,6 +116,7 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->cells_provisional = bits & 4;
 	cells = bits & 8;
 	s->dependent = bits & 16;
+	s->window_alerted = bits & 32;
 	s->generation = s->generation_saved = codec_get_u32(in);
 	s->latecomer = codec_get_u32(in);
 	s->learn_records = codec_get_u32(in);

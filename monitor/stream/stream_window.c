@@ -72,6 +72,19 @@ fill_row(struct stream *s, struct statistics_out *out)
 	}
 }
 
+static void
+keep_standing(struct stream *s)
+{
+	s->window_alerted = s->episode.open;
+	for (uint32_t i = 0; i < s->tests; i++) {
+		struct runner_status st = { .statistic = (double)NAN };
+
+		if (s->test[i].runner)
+			runner_status(s->test[i].runner, &st);
+		s->test[i].window_statistic = isnan(st.statistic) ? 0 : st.statistic;
+	}
+}
+
 void
 stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, struct outbound *out)
 {
@@ -87,6 +100,8 @@ stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, 
 	}
 	if (keep)
 		return;
+	if (s->summary.n + s->summary.missing)
+		keep_standing(s);
 	summary_clear(&s->summary);
 	s->warm_window = s->warms;
 	for (uint32_t i = 0; i < s->tests; i++)

@@ -32,6 +32,7 @@ test_save(const struct test *t, struct codec *out)
 
 	codec_put_u8(out, t->runner != NULL);
 	codec_put_u64(out, t->quiet_until);
+	codec_put_f64(out, t->window_statistic);
 	codec_put_f64(out, t->share);
 	codec_put_f64(out, t->spent_past);
 	codec_put_f64(out, t->spent_past_apart);
@@ -109,6 +110,7 @@ test_load(struct stream *s, struct test *t, struct codec *in, struct diag *d)
 	struct codec own;
 
 	t->quiet_until = codec_get_u64(in);
+	t->window_statistic = codec_get_f64(in);
 	t->share = codec_get_f64(in);
 	t->spent_past = codec_get_f64(in);
 	t->spent_past_apart = codec_get_f64(in);
@@ -138,7 +140,8 @@ test_pass(struct stream *s, struct codec *in)
 	uint32_t alarms, bytes;
 	double spent, apart;
 
-	codec_get_u64(in); /* quiet_until, share */
+	codec_get_u64(in); /* quiet_until, window_statistic, share */
+	codec_get_f64(in);
 	codec_get_f64(in);
 	spent = codec_get_f64(in);
 	apart = codec_get_f64(in);
