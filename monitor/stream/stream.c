@@ -126,6 +126,7 @@ stream_destroy(struct stream *s)
 	stream_stop_tests(s);
 	free(s->test);
 	categories_free(s->categories);
+	explain_destroy(s->explain);
 	learner_finish(&s->learner);
 	stream_forget_season(s);
 	free(s->reference);
