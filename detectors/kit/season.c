@@ -204,8 +204,10 @@ weekdays_differ(const struct day *d, uint32_t days)
 	}
 	if (!(between > 0))
 		return false;
+	if (!(within > 0)) /* weeks that repeat exactly */
+		return true;
 	f = between / df1 / (within / df2);
-	return !(within > 0) || special_beta_cdf(df2 / (df2 + df1 * f), df2 / 2, df1 / 2) < LEVEL_WEEK;
+	return special_beta_cdf(df2 / (df2 + df1 * f), df2 / 2, df1 / 2) < LEVEL_WEEK;
 }
 
 bool
