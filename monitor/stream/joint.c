@@ -179,14 +179,22 @@ begin(struct joint *j)
 		stream_start_tests(j->mean, NULL);
 }
 
+/* Has a feature begun to learn anew? Then it has no cells for a while. */
+static bool
+changed(const struct joint *j)
+{
+	for (uint32_t i = 0; i < j->members; i++)
+		if (j->member[i]->generation != j->generation[i])
+			return true;
+	return false;
+}
+
 static void
 end_if_changed(struct joint *j, struct outbound *out)
 {
 	int64_t now = j->model->common->watermark_ms;
 
-	for (uint32_t i = 0; i < j->members && j->running; i++)
-		if (j->member[i]->generation != j->generation[i])
-			j->running = false;
+	j->running = j->running && !changed(j);
 	if (j->running)
 		return;
 	if (j->projections && j->projections->references)
@@ -281,7 +289,7 @@ joint_take_rows(struct model *m, const struct rows *features)
 {
 	struct joint *j = m->joint;
 
-	if (!j || !j->running || !j->projections || !m->config->joint_projections)
+	if (!j || !j->running || !j->projections || !m->config->joint_projections || changed(j))
 		return;
 	for (uint32_t i = 0; i < features->n; i++) {
 		struct row_facts f;
