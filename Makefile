@@ -69,11 +69,11 @@ $B/%.o: %.cc $B/flags
 $B/flags: FORCE   # a change of compiler or flags rebuilds; touching nothing does not
 	@mkdir -p $(@D); echo '$(COMPILE) $(COMPILEXX) $(LINK)' | cmp -s - $@ || echo '$(COMPILE) $(COMPILEXX) $(LINK)' > $@
 $B/bench_%: $B/tests/bench/bench_%.o $B/tests/bench/records.o $B/tests/bench/floor.o $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 $B/bench_honesty: $(patsubst %,$B/tests/bench/%.o,bench_honesty honesty_cell trial stream naive workers records) $(LIB)
 	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 $B/bench_ood_alarms: $B/tests/bench/bench_ood_alarms.o $B/tests/score_runs.o $(LIB)
-	$(LINK) -o $@ $^ $(LIBS)
+	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 $B/bench_delay: $(patsubst %,$B/tests/bench/%.o,bench_delay delay_group delay_tables trial stream workers records) $(LIB)
 	@echo "  LINK  $@"; $(LINK) -o $@ $^ $(LIBS)
 -include $(patsubst %.o,%.d,$(LIB) $(TEST) $B/monitor/main.o) $(wildcard $B/tests/bench/*.d)
