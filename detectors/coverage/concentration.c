@@ -79,21 +79,6 @@ concentration_find(const struct cell_count *count, uint32_t cells, bool ordered,
 	return out->gain > 0;
 }
 
-void
-concentration_measure(const struct cell_count *count, uint32_t cells, uint32_t first, uint32_t last,
-                      struct concentration *out)
-{
-	totals(count, cells, out);
-	out->first = first;
-	out->last = last;
-	for (uint32_t i = first; i <= last && i < cells; i++) {
-		out->n += count[i].n;
-		out->hits += count[i].hits;
-	}
-	out->gain = gain(out->n, out->hits, out->n_all, out->hits_all);
-	figures(out);
-}
-
 static double
 log_choose(double n, double k)
 {

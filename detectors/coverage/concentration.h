@@ -32,9 +32,6 @@ uint32_t concentration_searched(uint32_t cells, bool ordered);
 /* False: no range has a higher rate than the rest (no hits, or alike everywhere). limits: NaN. */
 bool concentration_find(const struct cell_count *count, uint32_t cells, bool ordered,
                         struct concentration *out);
-/* The figures of a range that is given: found on other records. */
-void concentration_measure(const struct cell_count *count, uint32_t cells, uint32_t first, uint32_t last,
-                           struct concentration *out);
 /* Clopper-Pearson limits at level 1 - alpha / searched, and the exact p-value (Fisher's test, one-sided)
  * times `searched`: Bonferroni. p <= alpha: the chance that a search names any place where all are alike is
  * at most alpha. */

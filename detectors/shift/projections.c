@@ -464,20 +464,6 @@ projections_rank(void *instance, const double *x, uint32_t cell)
 }
 
 double
-projections_norm(void *instance, const double *x)
-{
-	struct projections *self = instance;
-	double squares = 0.0;
-
-	standard(self, x);
-	if (self->whiten)
-		return norm(self);
-	for (uint32_t i = 0; i < self->width; i++)
-		squares += self->z[i] * self->z[i];
-	return sqrt(squares);
-}
-
-double
 projections_weight(const void *instance, uint32_t cell, uint32_t column)
 {
 	const struct projections *self = instance;

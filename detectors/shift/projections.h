@@ -9,8 +9,6 @@ uint32_t projections_scores(const void *instance);
 /* Mid-rank 0..1 of a row in the reference along `cell` of a struct change (small = large value, or more
  * spread): without a change its mean is 1/2. */
 double projections_rank(void *instance, const double *x, uint32_t cell);
-/* Mahalanobis norm of a row (Euclidean norm of z without the option). */
-double projections_norm(void *instance, const double *x);
 /* Weight of a column, in standard deviations, in the direction of the cell; 0 for the norm. */
 double projections_weight(const void *instance, uint32_t cell, uint32_t column);
 

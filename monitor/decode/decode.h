@@ -1,8 +1,9 @@
 /* decode.h -- JSON messages into records: directed by the configuration, no DOM, no allocation per
  * record, no name hashing on the hot path (keys are predicted from the record before).
  *
- * simdjson stands behind json.h/json.cc: On-Demand iterates all keys; its DOM parser names the error of
- * a record that was refused. Accepted beyond JSON: bare NaN and Infinity (missing), one BOM.
+ * simdjson stands behind json.h/json.cc: its first stage finds the structure and checks UTF-8, walk.h
+ * goes along it; its DOM parser names the error of a record that was refused. Accepted beyond JSON: bare
+ * NaN and Infinity (missing), one BOM.
  */
 #ifndef MONITOR_DECODE_DECODE_H
 #define MONITOR_DECODE_DECODE_H
