@@ -58,8 +58,11 @@ history_open(struct history *w, const char *configuration)
 void
 history_written(struct history *w)
 {
-	fclose(w->records);
-	fclose(w->labels);
+	if (w->records)
+		fclose(w->records);
+	if (w->labels)
+		fclose(w->labels);
+	w->records = w->labels = NULL;
 }
 
 static void
@@ -77,6 +80,7 @@ remove_database(const struct history *w)
 void
 history_close(struct history *w)
 {
+	history_written(w);
 	remove_database(w);
 	unlink(w->record);
 	unlink(w->label);
@@ -203,49 +207,87 @@ history_run(const struct history *w, uint64_t seed, uint32_t step, int commit, i
 	history_drop(&r);
 }
 
-int64_t
-history_count(const struct history *w, const char *sql)
+void
+history_replay(struct history *w, const char *configuration)
+{
+	struct running r;
+
+	fflush(w->records);
+	history_configure(w, configuration);
+	history_start(&r, w, true);
+	history_end(&r);
+	history_drop(&r);
+}
+
+void
+history_replay_with(struct history *w, const char *first, const char *then, uint32_t after)
+{
+	struct running r;
+
+	fflush(w->records);
+	history_configure(w, first);
+	history_start(&r, w, true);
+	history_step(&r, after);
+	history_commit(&r);
+	history_drop(&r);
+	history_configure(w, then);
+	history_start(&r, w, false);
+	history_end(&r);
+	history_drop(&r);
+}
+
+struct answer {
+	int64_t integer;
+	double real;
+	char text[4096];
+};
+
+/* First column of the first row. */
+static void
+ask(const struct history *w, const char *sql, struct answer *out)
 {
 	sqlite3 *db;
 	sqlite3_stmt *q;
-	int64_t n = -1;
 
-	sqlite3_open(w->database, &db);
-	sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-	if (sqlite3_step(q) == SQLITE_ROW)
-		n = sqlite3_column_int64(q, 0);
+	*out = (struct answer){ -1, (double)NAN, "" };
+	assert_int_equal(sqlite3_open(w->database, &db), SQLITE_OK);
+	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	if (sqlite3_step(q) == SQLITE_ROW) {
+		out->integer = sqlite3_column_int64(q, 0);
+		if (sqlite3_column_type(q, 0) != SQLITE_NULL) {
+			out->real = sqlite3_column_double(q, 0);
+			snprintf(out->text, sizeof out->text, "%s", (const char *)sqlite3_column_text(q, 0));
+		}
+	}
 	sqlite3_finalize(q);
 	sqlite3_close(db);
-	return n;
+}
+
+int64_t
+history_count(const struct history *w, const char *sql)
+{
+	struct answer a;
+
+	ask(w, sql, &a);
+	return a.integer;
 }
 
 double
 history_real(const struct history *w, const char *sql)
 {
-	sqlite3 *db;
-	sqlite3_stmt *q;
-	double x = (double)NAN;
+	struct answer a;
 
-	sqlite3_open(w->database, &db);
-	sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
-		x = sqlite3_column_double(q, 0);
-	sqlite3_finalize(q);
-	sqlite3_close(db);
-	return x;
+	ask(w, sql, &a);
+	return a.real;
 }
 
-void
+const char *
 history_text(const struct history *w, const char *sql, char *out, size_t size)
 {
-	sqlite3 *db;
-	sqlite3_stmt *q;
+	struct answer a;
 
-	out[0] = 0;
-	sqlite3_open(w->database, &db);
-	sqlite3_prepare_v2(db, sql, -1, &q, NULL);
-	if (sqlite3_step(q) == SQLITE_ROW && sqlite3_column_type(q, 0) != SQLITE_NULL)
-		snprintf(out, size, "%s", (const char *)sqlite3_column_text(q, 0));
-	sqlite3_finalize(q);
-	sqlite3_close(db);
+	ask(w, sql, &a);
+	snprintf(out, size, "%s", a.text);
+	return out;
 }

@@ -17,7 +17,7 @@ struct store;
 
 struct history {
 	char folder[64], record[96], label[96], database[96];
-	FILE *records, *labels; /* to be written to, until history_written */
+	FILE *records, *labels; /* to be written to, until history_written or history_close */
 	struct config *config;
 };
 
@@ -43,10 +43,15 @@ void history_drop(struct running *r);
 /* A new database, records to the end; commit, crash: chances of each after every step, in 1/100. */
 void history_run(const struct history *w, uint64_t seed, uint32_t step, int commit, int crash);
 
+/* The records so far under `configuration`, into a new database, to the end; may be called again. */
+void history_replay(struct history *w, const char *configuration);
+/* The same with a crash after a commit of the first `after` records, then a start with the second. */
+void history_replay_with(struct history *w, const char *first, const char *then, uint32_t after);
+
 /* The one number that a query gives, or -1; its one text into out. */
 int64_t history_count(const struct history *w, const char *sql);
 double history_real(const struct history *w, const char *sql); /* NAN: NULL or no row */
-void history_text(const struct history *w, const char *sql, char *out, size_t size);
+const char *history_text(const struct history *w, const char *sql, char *out, size_t size);
 /* Hash of each table by content, in the order of their names; all but runs, outbox, deliveries and
  * commands. */
 enum { HISTORY_TABLES = 40 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "tests/replay_world.h"
+#include "tests/history.h"
 #include "tests/test_config.h"
 
 extern const struct CMUnitTest config_detectors_tests[];
@@ -86,14 +86,14 @@ static const long long begin_ms = 1700000000000;
 
 /* x moves by `x` standard deviations and y by `y` at the same record. */
 static void
-write_shift(struct replay_world *w, double x, double y)
+write_shift(struct history *w, double x, double y)
 {
 	uint64_t seed = 11;
 
 	for (int i = 0; i < RECORDS; i++)
-		fprintf(w->out, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.6f,\"y\":%.6f}}\n",
-		        begin_ms + (long long)i * STEP_MS, replay_normal(&seed) + (i >= CHANGE ? x : 0),
-		        replay_normal(&seed) + (i >= CHANGE ? y : 0));
+		fprintf(w->records, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.6f,\"y\":%.6f}}\n",
+		        begin_ms + (long long)i * STEP_MS, history_normal(&seed) + (i >= CHANGE ? x : 0),
+		        history_normal(&seed) + (i >= CHANGE ? y : 0));
 }
 
 #define MODEL "alerts: {budget: 0.02 per day}\nmodels:\n  - name: m\n    reference: {records: 4000, span: 8d}\n    joint: {projections: 0}\n" \
@@ -102,96 +102,96 @@ write_shift(struct replay_world *w, double x, double y)
 static void
 conformal_in_place_of_tolerant_pages_when_it_matters(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_shift(&w, 1, 0);
-	replay_run(&w, MODEL "{numeric: [{method: conformal, bins: 128}]}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts a JOIN streams USING (stream_id) WHERE"
+	history_replay(&w, MODEL "{numeric: [{method: conformal, bins: 128}]}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts a JOIN streams USING (stream_id) WHERE"
 	                            " field = 'x' AND a.method = 'conformal' AND a.promise = 'certified'"
 	                            " AND severity <> 'info' AND effect >= 0.1"), 1);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts"), 1);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors WHERE role = 'paging' AND"
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts"), 1);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE role = 'paging' AND"
 	                            " json_extract(params, '$.bins') = 128 AND spent > 0"), 2);
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 evidence_that_does_not_matter_is_shown_and_sends_nothing(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_shift(&w, 0.4, 0.4);
-	replay_run(&w, "defaults: {min_effect: 2}\n" MODEL "{numeric: [conformal]}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts"), 0);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM drift_now WHERE stream LIKE 'feature%' AND statistic"
+	history_replay(&w, "defaults: {min_effect: 2}\n" MODEL "{numeric: [conformal]}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE stream LIKE 'feature%' AND statistic"
 	                            " >= 1 AND material = 0 AND effect BETWEEN 0.2 AND 0.6"
 	                            " AND effect_low < effect AND effect < effect_high"), 2);
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 alarms_that_no_budget_covers_are_noted_and_stop_nothing(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_shift(&w, 1, 1);
-	replay_run(&w, MODEL "{\"feature:x\": [tolerant, {method: cusum, h: 4}], \"feature:y\": [adwin]}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts WHERE method = 'adwin' AND severity = 'info'"
+	history_replay(&w, MODEL "{\"feature:x\": [tolerant, {method: cusum, h: 4}], \"feature:y\": [adwin]}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts WHERE method = 'adwin' AND severity = 'info'"
 	                            " AND promise = 'unbudgeted' AND state = 'resolved' AND promise_words LIKE"
 	                            " '%no budget%'") >= 1, 1);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts WHERE method = 'tolerant'"
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts WHERE method = 'tolerant'"
 	                            " AND severity <> 'info'"), 1);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM outbox JOIN alerts USING (alert_id)"
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM outbox JOIN alerts USING (alert_id)"
 	                            " WHERE method <> 'tolerant'"), 0);
-	assert_true(replay_int(&w, "SELECT alarms_apart FROM detectors WHERE method = 'cusum'") >
-	            replay_int(&w, "SELECT count(*) FROM alerts WHERE method = 'cusum'"));
-	assert_int_equal(replay_int(&w, "SELECT provisional_alarms + void_alarms FROM budget"), 0);
-	replay_close(&w);
+	assert_true(history_count(&w, "SELECT alarms_apart FROM detectors WHERE method = 'cusum'") >
+	            history_count(&w, "SELECT count(*) FROM alerts WHERE method = 'cusum'"));
+	assert_int_equal(history_count(&w, "SELECT provisional_alarms + void_alarms FROM budget"), 0);
+	history_close(&w);
 }
 
 static void
 paging_tests_of_a_stream_share_its_part_of_the_budget(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_shift(&w, 0, 0);
-	replay_run(&w, MODEL "{\"feature:x\": [tolerant, {method: conformal, role: paging}]}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM drift_now WHERE stream = 'feature:x'"
+	history_replay(&w, MODEL "{\"feature:x\": [tolerant, {method: conformal, role: paging}]}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE stream = 'feature:x'"
 	                            " AND role = 'paging' AND abs(2 * share - (SELECT share FROM drift_now WHERE"
 	                            " stream = 'feature:y' AND role = 'paging')) < 1e-12"), 2);
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 tests_keep_state_and_slot_when_the_list_changes(void **state)
 {
-	struct replay_world w;
+	struct history w;
 	double spent;
 	int64_t slot;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_shift(&w, 0, 0);
-	replay_run(&w, MODEL "{\"feature:x\": [tolerant, cusum]}\n");
-	spent = replay_real(&w, "SELECT spent FROM detectors WHERE method = 'tolerant' ORDER BY 1 LIMIT 1");
-	replay_run_with(&w, MODEL "{\"feature:x\": [tolerant, cusum]}\n",
+	history_replay(&w, MODEL "{\"feature:x\": [tolerant, cusum]}\n");
+	spent = history_real(&w, "SELECT spent FROM detectors WHERE method = 'tolerant' ORDER BY 1 LIMIT 1");
+	history_replay_with(&w, MODEL "{\"feature:x\": [tolerant, cusum]}\n",
 	                MODEL "{\"feature:x\": [ewma, tolerant, focus]}\n", 9000);
-	slot = replay_int(&w, "SELECT detector_id % 8 FROM detectors JOIN streams USING (stream_id)"
+	slot = history_count(&w, "SELECT detector_id % 8 FROM detectors JOIN streams USING (stream_id)"
 	                  " WHERE kind = 'feature' AND field = 'x' AND method = 'tolerant'");
 	assert_int_equal(slot, 0);
-	assert_true(fabs(replay_real(&w, "SELECT spent FROM detectors WHERE method = 'tolerant' ORDER BY 1 LIMIT 1")
+	assert_true(fabs(history_real(&w, "SELECT spent FROM detectors WHERE method = 'tolerant' ORDER BY 1 LIMIT 1")
 	                 - spent) < 1e-12);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors WHERE method = 'cusum'"), 0);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors WHERE role = 'unbudgeted'"), 2);
-	replay_close(&w);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE method = 'cusum'"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE role = 'unbudgeted'"), 2);
+	history_close(&w);
 }
 
 const struct CMUnitTest config_detectors_tests[] = {

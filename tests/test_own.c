@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "config/config.h"
-#include "tests/replay_world.h"
+#include "tests/history.h"
 #include "tests/test_config.h"
 
 extern const struct CMUnitTest own_tests[];
@@ -30,18 +30,18 @@ enum { RECORDS = 16000, STEP_MS = 120000, CHANGE = 9000 };
 
 /* `deep.est.cost` moves from .2 to .2 + shift; `mode` is a category; features stay. */
 static void
-write_records(struct replay_world *w, double shift)
+write_records(struct history *w, double shift)
 {
 	uint64_t seed = 21;
 
 	for (int i = 0; i < RECORDS; i++) {
-		double cost = 0.2 + 0.1 * replay_normal(&seed) + (i >= CHANGE ? shift : 0);
+		double cost = 0.2 + 0.1 * history_normal(&seed) + (i >= CHANGE ? shift : 0);
 
-		fprintf(w->out, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.5f},\"deep\":{\"other\":[1,{}],\"est\":"
+		fprintf(w->records, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.5f},\"deep\":{\"other\":[1,{}],\"est\":"
 		        "{\"cost\":%.5f,\"mode\":\"%s\",\"extra\":null}}}\n", 1700000000000LL + (long long)i * STEP_MS,
-		        replay_normal(&seed), cost, replay_uniform(&seed) < 0.3 ? "a" : "b");
+		        history_normal(&seed), cost, history_uniform(&seed) < 0.3 ? "a" : "b");
 		if (i % 10 == 0) /* alone, in a record without features */
-			fprintf(w->out, "{\"ts\":%lld,\"model\":\"m\",\"sales\":%d}\n", 1700000000000LL +
+			fprintf(w->records, "{\"ts\":%lld,\"model\":\"m\",\"sales\":%d}\n", 1700000000000LL +
 			        (long long)i * STEP_MS, 100 + i % 70);
 	}
 }
@@ -52,67 +52,67 @@ write_records(struct replay_world *w, double shift)
 static void
 values_anywhere_are_streams(void **state)
 {
-	struct replay_world w;
+	struct history w;
 	char text[400];
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_records(&w, 0.1);
-	replay_run(&w, MODEL "{cost: deep.est.cost, mode: deep.est.mode, sales: sales, never: not.there}\n");
-	assert_string_equal(replay_text(&w, "SELECT group_concat(stream || ' ' || type || ' ' || n || ' ' || missing,"
+	history_replay(&w, MODEL "{cost: deep.est.cost, mode: deep.est.mode, sales: sales, never: not.there}\n");
+	assert_string_equal(history_text(&w, "SELECT group_concat(stream || ' ' || type || ' ' || n || ' ' || missing,"
 	                    " ', ') FROM (SELECT * FROM statistics_total WHERE stream LIKE 'own:%' OR stream LIKE"
 	                    " 'feature:%' ORDER BY stream)", text, sizeof text),
 	                    "feature:x numeric 16000 0, own:cost numeric 16000 1600, own:mode categorical 16000 1600, "
 	                    "own:sales numeric 1600 15999");
-	assert_string_equal(replay_text(&w, "SELECT group_concat(name || ' ' || a.kind || ' ' || promise) FROM alerts a"
+	assert_string_equal(history_text(&w, "SELECT group_concat(name || ' ' || a.kind || ' ' || promise) FROM alerts a"
 	                    " JOIN streams USING (stream_id)", text, sizeof text), "own:cost drift certified");
-	assert_int_equal(replay_int(&w, "SELECT n FROM counters WHERE name = 'fields_unknown'"), 32000);
-	replay_close(&w);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'fields_unknown'"), 32000);
+	history_close(&w);
 }
 
 static void
 a_limit_is_judged_from_the_first_value_on(void **state)
 {
-	struct replay_world w;
+	struct history w;
 	char text[600], again[600];
 	const char *sql = "SELECT group_concat(name || ' ' || role || ' ' || method || ' ' || promise ||"
 	                  " printf(' %.9g %d', statistic, used), ', ') FROM (SELECT d.*, s.name FROM detectors d"
 	                  " JOIN streams s USING (stream_id) WHERE s.kind LIKE 'at_%' ORDER BY detector_id)";
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_records(&w, 0.2);
-	replay_run(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.3, at_least: 0.1, range: [-1, 1]}}\n");
-	assert_string_equal(replay_text(&w, "SELECT group_concat(name || ' ' || a.kind || ' ' || a.method || ' ' ||"
+	history_replay(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.3, at_least: 0.1, range: [-1, 1]}}\n");
+	assert_string_equal(history_text(&w, "SELECT group_concat(name || ' ' || a.kind || ' ' || a.method || ' ' ||"
 	                    " promise) FROM alerts a JOIN streams USING (stream_id)", text, sizeof text),
 	                    "at_most:cost performance sr-mean certified");
-	assert_true(replay_int(&w, "SELECT offset FROM alerts") > CHANGE + CHANGE / 10);
-	assert_true(fabs(replay_real(&w, "SELECT old_value FROM alerts") - 0.65) < 1e-9);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE kind ="
+	assert_true(history_count(&w, "SELECT offset FROM alerts") > CHANGE + CHANGE / 10);
+	assert_true(fabs(history_real(&w, "SELECT old_value FROM alerts") - 0.65) < 1e-9);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE kind ="
 	                            " 'own'"), 0);
-	if (!strstr(replay_text(&w, "SELECT text FROM alerts", text, sizeof text), "limit 0.3, now 0.39"))
+	if (!strstr(history_text(&w, "SELECT text FROM alerts", text, sizeof text), "limit 0.3, now 0.39"))
 		fail_msg("%s", text);
-	replay_text(&w, sql, text, sizeof text);
-	replay_run_with(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.3, at_least: 0.1, range: [-1, 1]}}\n",
+	history_text(&w, sql, text, sizeof text);
+	history_replay_with(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.3, at_least: 0.1, range: [-1, 1]}}\n",
 	                MODEL "{cost: {path: deep.est.cost, at_most: 0.3, at_least: 0.1, range: [-1, 1]}}\n", 12000);
-	assert_string_equal(replay_text(&w, sql, again, sizeof again), text);
-	replay_close(&w);
+	assert_string_equal(history_text(&w, sql, again, sizeof again), text);
+	history_close(&w);
 }
 
 static void
 a_mean_within_its_limit_is_silent(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_records(&w, 0.2);
-	replay_run(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.45, at_least: 0.1, range: [-1, 1]}}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts"), 0);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE"
+	history_replay(&w, MODEL "{cost: {path: deep.est.cost, at_most: 0.45, at_least: 0.1, range: [-1, 1]}}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE"
 	                            " kind LIKE 'at_%' AND role = 'paging' AND promise = 'certified' AND spent > 0"),
 	                 2);
-	replay_close(&w);
+	history_close(&w);
 }
 
 const struct CMUnitTest own_tests[] = {

@@ -7,7 +7,7 @@
 
 #include "detectors/kit/season.h"
 #include "tests/fixture.h"
-#include "tests/replay_world.h"
+#include "tests/history.h"
 #include "tests/tests.h"
 
 extern const struct CMUnitTest season_tests[];
@@ -23,14 +23,14 @@ struct made {
 static void
 make(struct made *m, double day, double weekend, double rho, double level, uint64_t *seed)
 {
-	double noise = replay_normal(seed), own = 0;
+	double noise = history_normal(seed), own = 0;
 
 	for (int i = 0; i < N; i++) {
 		int hour = i / (PER_DAY / 24);
 
 		if (i % PER_DAY == 0)
-			own = level * replay_normal(seed);
-		noise = rho * noise + sqrt(1 - rho * rho) * replay_normal(seed);
+			own = level * history_normal(seed);
+		noise = rho * noise + sqrt(1 - rho * rho) * history_normal(seed);
 		m->hour[i] = hour;
 		m->value[i] = noise + own + day * sin(hour * 6.283185307179586 / 24) +
 		              (hour / 24 % 7 < 2 ? weekend : 0);
@@ -97,17 +97,17 @@ enum { REPLAY_DAYS = 24, STEP_MS = 120000, CHANGE_DAY = 19 };
 
 /* Four weeks of 720 records a day; `kept` and `moved` have the same season, `moved` rises by `shift`. */
 static void
-write_season(struct replay_world *w, double shift)
+write_season(struct history *w, double shift)
 {
 	uint64_t seed = 3;
 
 	for (int i = 0; i < REPLAY_DAYS * 720; i++) {
 		double season = 2 * sin((i % 720) * 6.283185307179586 / 720);
 
-		fprintf(w->out, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"kept\":%.5f,\"moved\":%.5f,\"flat\":%.5f,"
-		        "\"kind\":\"%s\"}}\n", 1699920000000LL + (long long)i * STEP_MS, season + replay_normal(&seed),
-		        season + replay_normal(&seed) + (i >= CHANGE_DAY * 720 ? shift : 0), replay_normal(&seed),
-		        replay_uniform(&seed) < 0.5 + 0.2 * season ? "day" : "night");
+		fprintf(w->records, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"kept\":%.5f,\"moved\":%.5f,\"flat\":%.5f,"
+		        "\"kind\":\"%s\"}}\n", 1699920000000LL + (long long)i * STEP_MS, season + history_normal(&seed),
+		        season + history_normal(&seed) + (i >= CHANGE_DAY * 720 ? shift : 0), history_normal(&seed),
+		        history_uniform(&seed) < 0.5 + 0.2 * season ? "day" : "night");
 	}
 }
 
@@ -116,26 +116,26 @@ write_season(struct replay_world *w, double shift)
 static void
 a_daily_season_is_silent_and_a_shift_within_it_is_not(void **state)
 {
-	struct replay_world w;
+	struct history w;
 	char text[400];
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_season(&w, 0.5);
-	replay_run(&w, HEAD);
-	assert_string_equal(replay_text(&w, "SELECT group_concat(field || ' ' || a.promise || ' ' || dependence)"
+	history_replay(&w, HEAD);
+	assert_string_equal(history_text(&w, "SELECT group_concat(field || ' ' || a.promise || ' ' || dependence)"
 	                    " FROM alerts a JOIN streams s USING (stream_id) WHERE s.kind = 'feature'", text,
 	                                sizeof text),
 	                    "moved certified records used as they come, compared by hour of the day");
-	assert_string_equal(replay_text(&w, "SELECT group_concat(field || ' ' || method || ' ' || season || ' ' ||"
+	assert_string_equal(history_text(&w, "SELECT group_concat(field || ' ' || method || ' ' || season || ' ' ||"
 	                    " promise, ', ') FROM (SELECT * FROM detectors JOIN streams USING (stream_id)"
 	                    " WHERE kind = 'feature' ORDER BY field, role DESC)", text, sizeof text),
 	                    "flat tolerant  certified, flat conformal  certified, kept tolerant day certified, "
 	                    "kept mondrian day certified, kind tolerant-categorical day certified, "
 	                    "kind categorical  void: dependent, moved tolerant day certified, "
 	                    "moved mondrian day certified");
-	assert_true(fabs(replay_real(&w, "SELECT effect FROM alerts WHERE promise = 'certified'") - 0.5) < 0.3);
-	replay_close(&w);
+	assert_true(fabs(history_real(&w, "SELECT effect FROM alerts WHERE promise = 'certified'") - 0.5) < 0.3);
+	history_close(&w);
 }
 
 /* Before the season is known, in the reference's last hours, after it, and while an alert is open. */
@@ -143,76 +143,76 @@ static void
 a_restart_keeps_the_phases(void **state)
 {
 	static const uint32_t after[] = { 5000, 10070, 10500, 15000, 17000 };
-	struct replay_world w;
+	struct history w;
 	char text[1000], whole[1000];
 	const char *sql = "SELECT group_concat(method || printf(' %.12g %d %.12g', statistic, used, spent))"
 	                  " FROM (SELECT * FROM detectors ORDER BY detector_id)";
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_season(&w, 0.5);
-	replay_run(&w, HEAD);
-	replay_text(&w, sql, whole, sizeof whole);
+	history_replay(&w, HEAD);
+	history_text(&w, sql, whole, sizeof whole);
 	for (size_t i = 0; i < sizeof after / sizeof after[0]; i++) {
-		replay_run_with(&w, HEAD, HEAD, after[i]);
-		assert_string_equal(replay_text(&w, sql, text, sizeof text), whole);
+		history_replay_with(&w, HEAD, HEAD, after[i]);
+		assert_string_equal(history_text(&w, sql, text, sizeof text), whole);
 	}
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 without_phases_a_season_has_no_promise(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_season(&w, 0);
-	replay_run(&w, HEAD "    season: none\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors WHERE season <> ''"), 0);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE"
+	history_replay(&w, HEAD "    season: none\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE season <> ''"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors JOIN streams USING (stream_id) WHERE"
 	                            " role = 'paging' AND field = 'kept' AND promise LIKE 'void%'"), 1);
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 a_declared_week_needs_two_weeks_of_reference(void **state)
 {
-	struct replay_world w;
+	struct history w;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	write_season(&w, 0);
-	replay_run(&w, HEAD "    season: week\n    reference: {span: 8d}\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
+	history_replay(&w, HEAD "    season: week\n    reference: {span: 8d}\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
 	                            " AND promise = 'void' AND why = 'short'"), 8);
-	replay_run(&w, HEAD "    season: week\n");
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
+	history_replay(&w, HEAD "    season: week\n");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
 	                            " AND promise = 'certified'"), 8);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM detectors WHERE json_extract(params, '$.cycle') = 7"),
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE json_extract(params, '$.cycle') = 7"),
 	                 8);
-	replay_close(&w);
+	history_close(&w);
 }
 
 static void
 an_episode_in_a_season_ends_when_the_shift_does(void **state)
 {
-	struct replay_world w;
+	struct history w;
 	uint64_t seed = 4;
 
 	(void)state;
-	replay_open(&w);
+	history_open(&w, "models: auto\n");
 	for (int i = 0; i < REPLAY_DAYS * 720; i++)
-		fprintf(w.out, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.5f}}\n",
+		fprintf(w.records, "{\"ts\":%lld,\"model\":\"m\",\"features\":{\"x\":%.5f}}\n",
 		        1699920000000LL + (long long)i * STEP_MS,
-		        2 * sin((i % 720) * 6.283185307179586 / 720) + replay_normal(&seed) +
+		        2 * sin((i % 720) * 6.283185307179586 / 720) + history_normal(&seed) +
 		        (i >= 16 * 720 && i < 18 * 720 ? 1 : 0));
-	replay_run(&w, HEAD);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts WHERE state = 'resolved' AND resolved_by ="
+	history_replay(&w, HEAD);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts WHERE state = 'resolved' AND resolved_by ="
 	                            " 'evidence' AND resolved_ms < 1699920000000 + 22 * 86400000 AND resolved_ms >"
 	                            " 1699920000000 + 18 * 86400000"), 1);
-	assert_int_equal(replay_int(&w, "SELECT count(*) FROM alerts"), 1);
-	replay_close(&w);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts"), 1);
+	history_close(&w);
 }
 
 const struct CMUnitTest season_tests[] = {
