@@ -4,10 +4,12 @@
  *   kafka_tail BROKERS GLOB STATE [follow]
  *
  * STATE holds "topic partition next anchor hash epoch" a line; it is read at the start, if it is
- * there, and written at the end. Ends when every partition is at its end; with `follow` some
- * seconds after standard input has ended, too. On standard output: a line for each event at once
- * ("gap TOPIC/N FROM TO REASON", "new TOPIC/N FROM", "error REASON TEXT") and for each partition
- * at the end ("read TOPIC/N MESSAGES FIRST LAST HASH EPOCH").
+ * there, and written at the end. Ends when every partition is at its end; with `follow` not before
+ * standard input has ended, too. On standard output: a line for each event at once ("gap TOPIC/N
+ * FROM TO REASON", "new TOPIC/N FROM", "error REASON TEXT"), for each end of a partition that was
+ * reached ("end TOPIC/N NEXT"), and for each partition when it stops ("read TOPIC/N MESSAGES FIRST
+ * LAST HASH EPOCH"). An end is what the broker said last: behind a broker that is away there may be
+ * more, so a test waits for the "end" it expects before it closes standard input.
  */
 #include <inttypes.h>
 #include <poll.h>
@@ -23,11 +25,11 @@
 #include "monitor/decode/decode.h"
 #include "monitor/source/source.h"
 
-enum { PARTS_MAX = 64, LAST_S = 2 };
+enum { PARTS_MAX = 64 };
 
 struct part {
 	uint64_t messages, hash;
-	int64_t first, last;
+	int64_t first, last, told_end;
 	uint64_t anchor_hash;
 	int64_t anchor;
 	bool end;
@@ -103,6 +105,20 @@ tell(struct source *s)
 	}
 }
 
+static void
+tell_end(const struct source *s, uint32_t i)
+{
+	int32_t number;
+	const char *topic = s->vtable->topic(s, i, &number);
+	const int64_t next = s->vtable->position(s, i);
+
+	if (part[i].told_end == next)
+		return;
+	part[i].told_end = next;
+	printf("end %s/%d %" PRId64 "\n", topic, (int)number, next);
+	fflush(stdout);
+}
+
 /* Takes what is there; false: nothing was. */
 static bool
 take_all(struct source *s)
@@ -122,6 +138,8 @@ take_all(struct source *s)
 			p->hash = XXH64(&p->anchor_hash, sizeof p->anchor_hash, p->hash);
 		}
 		p->end = state == PARTITION_END;
+		if (p->end)
+			tell_end(s, i);
 		any = any || n;
 		if (n)
 			s->vtable->committed(s, i, p->last + 1);
@@ -177,12 +195,11 @@ main(int argc, char **argv)
 		return 64;
 	}
 	bool follow = argc > 4;
-	time_t ended = 0;
 	snprintf(text, sizeof text,
 	         "database: none.db\nkafka: {brokers: \"%s\", group: driftd}\n"
 	         "topics: {records: [\"%s\"]}\nmodels: auto\n", argv[1], argv[2]);
 	for (size_t i = 0; i < PARTS_MAX; i++)
-		part[i] = (struct part){ .first = -1, .last = -1, .anchor = -1 };
+		part[i] = (struct part){ .first = -1, .last = -1, .anchor = -1, .told_end = -1 };
 	read_state(argv[3]);
 	if (config_parse(&config, text, strlen(text), "kafka_tail", stderr, &d) ||
 	    decoder_create(&decoder, config, key, &d) ||
@@ -195,14 +212,12 @@ main(int argc, char **argv)
 		tell(s);
 		if (any)
 			continue;
-		if (!follow && at_end(s) && time(NULL) - ended > LAST_S)
+		if (!follow && at_end(s))
 			break;
 		s->vtable->wait(s, 1000, follow ? 0 : -1);
 		refresh(s);
-		if (follow && standard_input_ended()) {
+		if (follow && standard_input_ended())
 			follow = false;
-			ended = time(NULL);
-		}
 	}
 	write_state(s, argv[3]);
 	s->vtable->close(s);
