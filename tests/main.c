@@ -5,13 +5,39 @@
 
 #include "tests/tests.h"
 
-#define SUITES(X)                                                                                  \
-	X(season) X(own)                                                                                  \
-	X(dependence) X(config) X(detectors) X(tolerant) X(distance) X(metrics) X(store) X(decode) X(merge) \
-	X(run_length) X(kit) X(ood) X(ood_alarms) X(score) X(logits)                                           \
-	X(source) X(journal) X(explain) X(limited) X(pipeline) X(rebaseline) X(segments) X(episodes) X(joint) X(gaps) X(config_detectors)          \
-	X(deliver) X(cli)                                                                         \
-	X(uncertainty) X(forms)
+#define SUITES(X) \
+	X(cli) \
+	X(config) \
+	X(config_detectors) \
+	X(decode) \
+	X(deliver) \
+	X(dependence) \
+	X(detectors) \
+	X(distance) \
+	X(episodes) \
+	X(explain) \
+	X(forms) \
+	X(gaps) \
+	X(joint) \
+	X(journal) \
+	X(kit) \
+	X(limited) \
+	X(logits) \
+	X(merge) \
+	X(metrics) \
+	X(ood) \
+	X(ood_alarms) \
+	X(own) \
+	X(pipeline) \
+	X(rebaseline) \
+	X(run_length) \
+	X(score) \
+	X(season) \
+	X(segments) \
+	X(source) \
+	X(store) \
+	X(tolerant) \
+	X(uncertainty)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)
