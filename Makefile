@@ -83,7 +83,7 @@ test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay test
 	@DRIFTD=$(abspath $B/driftd) $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
 	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
 		test-performance test-crash)
-	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-reproduce)
+	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-reproduce test-private)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -135,6 +135,9 @@ test-delivery: $B/driftd  ## alerts at receivers that are slow, refuse, redirect
 	python3 tests/tools/check_delivery.py $B/driftd
 test-reproduce: $B/driftd  ## an alert read again, from files and from topics, is the same to the last bit
 	python3 tests/tools/check_reproduce.py $B/driftd
+.PHONY: test-private
+test-private: $B/driftd  ## canaries: secrets nowhere, values of records nowhere with `privacy: hash`
+	python3 tests/tools/check_private.py $B/driftd
 test-http: $B/driftd  ## /metrics and /health: figures, refusals, hostile clients
 	python3 tests/tools/check_http.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks

@@ -14,6 +14,8 @@
 static const char *const modes[] = { "live", "shadow", NULL };
 static const char *const sends[] = { "certified", "all", NULL };
 
+static const char *const privacies[] = { "plain", "bin", "hash", NULL };
+
 #define DAY 86400000.0
 #define C struct config
 
@@ -62,6 +64,14 @@ static const struct config_key alert_keys[] = {
 	CONFIG_END,
 };
 
+static const struct config_key privacy_keys[] = {
+	CONFIG_KEY(OPTION_ROW(C, privacy, "values", OPTION_ENUM, enum privacy_values, "plain", 0, 0, privacies,
+	                      "plain: values as they come. bin: numbers as cells of the reference, ids as keyed "
+	                      "hashes, nothing kept of rejected records. hash: the same, and categories and "
+	                      "segments as keyed hashes. Decided before the first record: use a new database.")),
+	CONFIG_END,
+};
+
 static const struct config_key retention_keys[] = {
 	CONFIG_KEY(OPT_DURATION(C, keep_fine_ms, "window", "2d", 3600000, 36500 * DAY,
 	                        "How long the rows of single windows are kept.")),
@@ -86,6 +96,7 @@ const struct config_key config_keys[] = {
 	{ .option = { .name = "windows", .help = "What one row of statistics covers, for all models." },
 		.read = config_key_deferred,
 		.child = config_window_keys },
+	CONFIG_SECTION("privacy", privacy_keys, "What is kept and shown of single records, everywhere."),
 	CONFIG_SECTION("retention", retention_keys, "How long statistics are kept."),
 	CONFIG_KEY(OPT_DURATION(C, merge_stall_ms, "merge_stall", "30s", 100, 3600000,
 	                        "How long a silent partition may hold up the others.")),

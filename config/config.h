@@ -145,6 +145,12 @@ struct model_config {
 	int line;                        /* of the model's first key */
 };
 
+/* What tables, alerts and the page may show of single records; more in decode/privacy.h. */
+enum privacy_values {
+	PRIVACY_PLAIN,
+	PRIVACY_BIN,  /* numbers as cells of the reference, ids as keyed hashes, no samples of rejected records */
+	PRIVACY_HASH, /* the same, and texts (categories, segments) as keyed hashes */
+};
 enum send { SEND_CERTIFIED, SEND_ALL };
 enum alert_mode { ALERTS_LIVE, ALERTS_SHADOW };
 
@@ -196,6 +202,7 @@ struct config {
 	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
 	int no_data;              /* 0: off */
 	bool on_gap_stop;         /* on_gap: continue (default) | stop */
+	enum privacy_values privacy; /* privacy: {values: plain | bin | hash} */
 	int64_t keep_fine_ms, keep_hour_ms;  /* retention: {window: 2d, hour: 30d, day: forever} */
 	bool models_auto;
 	struct model_config defaults;  /* what a model has where it says nothing */

@@ -39,6 +39,8 @@ enum {
 	LIMIT_OWN_STREAMS = 256,
 	/* Lists of tests under `detectors:` of one model; each stream looks through all of them once. */
 	LIMIT_TEST_LISTS = 256,
+	/* With `privacy: {values: bin | hash}` the mean of fewer values is that of their cells. */
+	LIMIT_PRIVACY_VALUES = 10,
 	/* Rows of table `rejected`. */
 	LIMIT_REJECTED_ROWS = 1000,
 	/* Bytes of a rejected record that are kept. */

@@ -29,6 +29,7 @@
 	X(ood_alarms) \
 	X(own) \
 	X(pipeline) \
+	X(private) \
 	X(rebaseline) \
 	X(run_length) \
 	X(score) \

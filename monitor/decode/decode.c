@@ -15,6 +15,7 @@
 #include "config/config.h"
 #include "config/limits.h"
 #include "monitor/decode/decoder_inside.h"
+#include "monitor/decode/privacy.h"
 #include "monitor/decode/refuse.h"
 #include "monitor/decode/text.h"
 #include "monitor/grow.h"
@@ -173,6 +174,7 @@ decode_tokens(struct decoder *d, struct walk *w, struct profile *profile, const 
 	assert(result != WALK_OTHER_MODEL);
 	if (result == WALK_DONE && finish_record(w, d->hash_key)) {
 		w->out->model = number;
+		privacy_hide(d->config->privacy, d->hash_key, (uint32_t)m->config->segments.n, w->out);
 		profile->last = number;
 		if (m->layout.grew)
 			layout_commit(&m->layout);
@@ -209,9 +211,9 @@ fill_buffer(struct decoder *d, const struct message *m, size_t *length, bool *ma
 	return text;
 }
 
-/* Keeps the start of the message; nothing else of a refused record can be trusted. */
+/* Keeps the start of the message, where that may be kept; nothing else of a refused record can be trusted. */
 static void
-finish_refused(struct record *out, const struct message *m)
+finish_refused(struct record *out, const struct message *m, enum privacy_values privacy)
 {
 	const struct record was = *out;
 
@@ -219,6 +221,8 @@ finish_refused(struct record *out, const struct message *m)
 	out->reject = was.reject;
 	memcpy(out->detail, was.detail, sizeof(out->detail));
 	out->ts = was.parts & RECORD_HAS_TS ? was.ts : was.kafka_ms;
+	if (privacy != PRIVACY_PLAIN)
+		return;
 	out->raw_length = m->value_length < LIMIT_REJECTED_BYTES ? (uint32_t)m->value_length
 	                                                         : LIMIT_REJECTED_BYTES;
 	char *raw = record_reserve_text(out, LIMIT_REJECTED_BYTES);
@@ -280,5 +284,5 @@ decode(struct decoder *d, const struct message *m, struct record *out)
 		decode_value(d, m, out);
 	}
 	if (out->reject != REJECT_NONE)
-		finish_refused(out, m);
+		finish_refused(out, m, d->config->privacy);
 }

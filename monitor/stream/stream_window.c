@@ -28,11 +28,42 @@ quantiles_of_warm(const struct stream *s, double q[5])
 	}
 }
 
+/* Smallest and largest value of the window as the bounds of their cells, its mean as that of the cells if it
+ * has few values: no figure tells of a single record more than its cell. NaN before there are cells. */
+static void
+coarsen(const struct stream *s, struct statistics_row *row)
+{
+	const struct cells *c = s->cells;
+	const uint64_t *count = s->summary.count;
+	uint32_t first = 0, last;
+	double sum = 0;
+
+	row->min = row->max = (double)NAN;
+	if (!c || !c->edges || !row->n) {
+		row->mean = row->n < LIMIT_PRIVACY_VALUES ? (double)NAN : row->mean;
+		row->sd = row->n < LIMIT_PRIVACY_VALUES ? (double)NAN : row->sd;
+		return;
+	}
+	while (first + 1 < c->n && !count[first])
+		first++;
+	for (last = c->n - 1; last > first && !count[last];)
+		last--;
+	row->min = c->edge[first ? first - 1 : 0];
+	row->max = c->edge[last < c->edges ? last : c->edges - 1];
+	if (row->n >= LIMIT_PRIVACY_VALUES)
+		return;
+	for (uint32_t i = first; i <= last; i++)
+		sum += (double)count[i] * (c->edge[i ? i - 1 : 0] + c->edge[i < c->edges ? i : c->edges - 1]) / 2;
+	row->mean = sum / (double)row->n;
+	row->sd = row->n > 1 ? 0 : (double)NAN;
+}
+
 static void
 fill_row(struct stream *s, struct statistics_out *out)
 {
 	struct statistics_row *row = &out->row;
 	const struct summary *sum = &s->summary;
+	const bool private = s->model->common->config->privacy != PRIVACY_PLAIN;
 	double q[5] = { (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN };
 
 	row->n = sum->n;
@@ -44,16 +75,18 @@ fill_row(struct stream *s, struct statistics_out *out)
 		row->sd = summary_sd(sum);
 		row->min = sum->n ? sum->min : (double)NAN;
 		row->max = sum->n ? sum->max : (double)NAN;
+		if (private)
+			coarsen(s, row);
 	}
 	if (s->cells && sum->n) {
 		if (!s->cells_provisional)
 			cells_psi(s->cells, sum->count, &row->psi, &row->psi_null95, &row->sigma_shift);
 		if (!s->code)
 			for (int i = 0; i < 5; i++)
-				q[i] = cells_quantile(s->cells, sum->count, sum->min, sum->max, level[i]);
+				q[i] = cells_quantile(s->cells, sum->count, row->min, row->max, level[i]);
 		row->histogram = store_histogram_text(sum->count, s->cells->n);
 		must(row->histogram != NULL);
-	} else if (s->warm && sum->n) {
+	} else if (s->warm && sum->n && !private) {
 		quantiles_of_warm(s, q);
 	}
 	row->q05 = q[0];

@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""What must not be told is told nowhere: secrets never, values of records not with `privacy: {values: hash | bin}`.
+
+    check_private.py DRIFTD
+
+A daemon reads records whose ids, categories, segments and numbers are canaries, through an embedded broker, and alerts
+of them. Then every place it writes to is searched: the database file with its log and free pages, the texts of every
+table, the log, /metrics, the page, the report, the messages. With `plain` the same search must find them, or it would
+prove nothing. Ends with `N passed, N failed`."""
+import http.client
+import http.server
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+passed = failed = 0
+CONFIG = """
+database: driftd.db
+kafka: {brokers: embedded, properties: {sasl.password: "${ENV:CANARY}"}}
+topics: {records: [inference], labels: [labels]}
+http: {listen: "127.0.0.1:0", token_file: token}
+alerts:
+  send: all
+  sinks:
+    - log: {}
+    - webhook: {url: "${FILE:url}", secret_file: secret, token_file: bearer}
+privacy: {values: %s}
+models:
+  - name: credit
+    segments: [country]
+    reference: {records: 1000, span: 10d}
+"""
+SECRETS = {'token': 'CANARY-SECRET-token', 'url': 'http://127.0.0.1:%d/CANARY-SECRET-url', 'secret': 'CANARY-SECRET-key',
+           'bearer': 'CANARY-SECRET-bearer'}
+PASSWORD = 'CANARY-SECRET-password'
+NUMBER = '876543.25'
+TEXTS = {'id': 'CANARY-ID', 'category': 'CANARY-PURPOSE', 'segment': 'CANARY-COUNTRY', 'rejected': 'CANARY-REJECTED'}
+
+
+def check(name, true, detail=''):
+    global passed, failed
+    passed += bool(true)
+    failed += not true
+    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
+
+
+def wait(seconds, condition):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.server.got.append(self.rfile.read(int(self.headers['Content-Length'])).decode())
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def records(seed):
+    draw = random.Random(seed)
+    lines = []
+    for i in range(6000):
+        late = i >= 3600
+        purpose = TEXTS['category'] if late and draw.random() < .6 else draw.choice(['car', 'home', 'phone', 'tv'])
+        country = TEXTS['segment'] if draw.random() < .3 else draw.choice(['NL', 'DE'])
+        amount = float(NUMBER) if i in (500, 3000) else draw.gauss(100, 15)
+        lines.append(json.dumps({
+            'id': f'{TEXTS["id"]}-{i}', 'ts': 1700000000000 + i * 1200000, 'model': 'credit',
+            'features': {'purpose': purpose, 'amount': amount}, 'segment': {'country': country},
+            'prediction': {'class': draw.choice(['good', 'bad'])}}))
+        if i % 1500 == 77:
+            lines.append('{"model": "credit", "note": "%s", "amount": ' % TEXTS['rejected'])
+    return lines
+
+
+def texts_of(database):
+    """Everything that is not a blob, as people would see it."""
+    db = sqlite3.connect(f'file:{database}?mode=ro', uri=True)
+    out = []
+    for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')").fetchall():
+        for row in db.execute(f'SELECT * FROM "{name}"'):
+            out += [repr(v) for v in row if v is not None and not isinstance(v, bytes)]
+            out += [v.decode('latin-1') for v in row if isinstance(v, bytes) and name == 'rejected']
+    db.close()
+    return '\n'.join(out)
+
+
+def run(binary, values):
+    """Where each canary was found: {place: set of canaries}."""
+    with tempfile.TemporaryDirectory() as place:
+        server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Receiver)
+        server.got = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for name, text in SECRETS.items():
+            with open(os.path.join(place, name), 'w', opener=lambda p, f: os.open(p, f, 0o600)) as f:
+                f.write(text % server.server_port if '%d' in text else text)
+        with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
+            f.write(CONFIG % values)
+        log = open(os.path.join(place, 'log'), 'w')
+        p = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, stderr=log, text=True,
+                             env={**os.environ, 'CANARY': PASSWORD})
+        broker, address = (p.stdout.readline().strip().split('=')[1] for _ in range(2))
+        lines = records(7)
+        subprocess.run(['kcat', '-b', broker, '-P', '-t', 'inference'], input='\n'.join(lines), text=True, check=True)
+        subprocess.run(['kcat', '-b', broker, '-P', '-t', 'labels'], text=True, check=True,
+                       input='{"id":"%s-3","model":"credit","ts":1700000900000,"label":"good"}' % TEXTS['id'])
+        database = os.path.join(place, 'driftd.db')
+
+        def done():
+            try:
+                db = sqlite3.connect(f'file:{database}?mode=ro', uri=True)
+                n = db.execute("SELECT sum(next_offset) FROM offsets").fetchone()[0]
+                db.close()
+                return n == len(lines) + 1 and server.got
+            except sqlite3.Error:
+                return False
+        check(f'{values}: all is read and an alert arrives', wait(60, done), len(server.got))
+
+        def get(path):
+            c = http.client.HTTPConnection(*address.rsplit(':', 1), timeout=20)
+            c.request('GET', path, headers={'Authorization': 'Bearer ' + SECRETS['token']})
+            return c.getresponse().read().decode()
+        db = sqlite3.connect(f'file:{database}?mode=ro', uri=True)
+        alerts = [a for a, in db.execute('SELECT alert_id FROM alerts')]
+        streams = [n for n, in db.execute('SELECT stream_id FROM streams')]
+        db.close()
+        paths = ['/', '/metrics', '/health', '/data/overview', '/data/model?id=credit']
+        pages = {path: get(path) for path in paths + [f'/data/stream?id={n}' for n in streams] +
+                 [f'/data/alert?id={a}' for a in alerts]}
+        subprocess.run([binary, 'report', database, '-o', os.path.join(place, 'report.html')], check=True, stdout=subprocess.DEVNULL)
+        places = {
+            'metrics': pages['/metrics'], 'page': '\n'.join(pages.values()), 'messages': '\n'.join(server.got),
+            'report': open(os.path.join(place, 'report.html')).read(),
+            'alerts': ''.join(subprocess.run([binary, 'alerts', database, a], capture_output=True, text=True).stdout for a in alerts),
+            'tables': texts_of(database),
+        }
+        p.send_signal(signal.SIGTERM)
+        check(f'{values}: it stops', p.wait(30) == 0)
+        p.stdout.close()
+        places['file'] = ''.join(open(database + s, 'rb').read().decode('latin-1') for s in ('', '-wal')
+                                 if os.path.exists(database + s))
+        places['log'] = open(os.path.join(place, 'log')).read()
+        server.shutdown()
+        server.server_close()
+        wanted = {**TEXTS, 'number': NUMBER, 'secret': 'CANARY-SECRET'}
+        return {where: {what for what, text in wanted.items() if text in all_of_it} for where, all_of_it in places.items()}
+
+
+def main():
+    binary = os.path.abspath(sys.argv[1])
+    plain = run(binary, 'plain')
+    found = set().union(*plain.values())
+    check('plain: the search finds what is not hidden', {'category', 'segment', 'rejected', 'number'} <= plain['tables'] and
+          all('category' in plain[w] for w in ('page', 'report', 'alerts', 'messages', 'file')), plain)
+    check('plain: no secret anywhere', 'secret' not in found)
+    for where, what in run(binary, 'bin').items():
+        check(f'bin: no id, number, rejected record or secret in {where}', not what - {'category', 'segment'}, what)
+    for where, what in run(binary, 'hash').items():
+        check(f'hash: nothing in {where}', not what, what)
+    print(f'{passed} passed, {failed} failed')
+    return failed > 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
