@@ -20,6 +20,8 @@ enum {
 	LIMIT_CLASSES = 1024,
 	/* Numbers of an embedding, or of logits: a covariance of 4096 columns is 128 MB. */
 	LIMIT_VECTOR = 4096,
+	/* Numbers of one forecast kept for its label: quantiles, or a sample; a kilobyte a waiting prediction. */
+	LIMIT_FORECAST = 128,
 	/* Kinds of probes of one version: perturbations times severities. */
 	LIMIT_PROBES = 64,
 	/* Numbers of all lists of one record: members times classes, samples, ...; two megabytes. */

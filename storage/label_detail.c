@@ -12,7 +12,7 @@
 _Static_assert((int)LABEL_AUC_BINS == (int)METRIC_AUC_BINS, "bins of the ROC curve");
 _Static_assert((int)LABEL_REPLICAS == (int)METRIC_REPLICAS, "replicas of the bootstrap");
 
-enum { DETAIL_VERSION = 1, LABELS_MIN = 100 /* no interval below */ };
+enum { DETAIL_VERSION = 2, LABELS_MIN = 100 /* no interval below */ };
 #define ALPHA 0.05
 
 void
@@ -27,6 +27,7 @@ label_detail_add(struct label_detail *to, const struct label_detail *from)
 	for (int k = 0; k < REPLICA_SUMS; k++)
 		for (int b = 0; b < LABEL_REPLICAS; b++)
 			to->replica[k][b] += from->replica[k][b];
+	label_levels_add(to, from);
 }
 
 /* Limits of sum / weight over the replicas. */
@@ -62,6 +63,8 @@ label_detail_figures(const struct label_detail *d, const struct label_row *row, 
 	}
 	if (row->intervals >= LABELS_MIN && !isnan(out->winkler))
 		limits(d, REPLICA_INTERVALS, REPLICA_WINKLER, false, &out->winkler_low, &out->winkler_high);
+	if (row->forecasts >= LABELS_MIN)
+		limits(d, REPLICA_FORECASTS, REPLICA_CRPS, false, &out->crps_low, &out->crps_high);
 }
 
 /* -- as a blob ---------------------------------------------------------------------------------------- */
@@ -118,6 +121,7 @@ save(const struct label_detail *d, struct codec *out)
 		if (!is_empty(d->replica[k]))
 			codec_put_f64s(out, d->replica[k], LABEL_REPLICAS);
 	}
+	label_levels_save(d, out);
 }
 
 static bool
@@ -130,10 +134,11 @@ load(struct label_detail *d, struct codec *in)
 	for (int k = 0; k < REPLICA_SUMS; k++)
 		if (codec_get_u8(in))
 			codec_get_f64s(in, d->replica[k], LABEL_REPLICAS);
-	return !in->bad;
+	return label_levels_load(d, in) && !in->bad;
 }
 
-int store_put_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
+int
+store_put_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
                            const struct label_detail *d)
 {
 	struct codec out = { .measure = true, .size = SIZE_MAX };
@@ -157,7 +162,8 @@ int store_put_label_detail(struct store *s, int64_t window_ms, uint32_t stream_i
 	return err;
 }
 
-int store_get_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
+int
+store_get_label_detail(struct store *s, int64_t window_ms, uint32_t stream_id,
                            struct label_detail *out)
 {
 	const struct value key[] = { value_int(window_ms), value_int(stream_id) };

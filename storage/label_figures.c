@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "detectors/kit/special.h"
 #include "detectors/metric/metric_binomial.h"
 #include "detectors/metric/metric_bins.h"
 #include "detectors/shift/cs_bernoulli.h"
@@ -111,6 +112,26 @@ numbers(const struct label_row *row, struct label_figures *out)
 		out->r2 = 1 - row->sq_error_sum / spread;
 }
 
+/* Of forecasts: PIT moments are N(0, 1) when it is uniform (Neyman 1937). */
+static void
+forecasts(const struct label_row *row, struct label_figures *out)
+{
+	double root = sqrt((double)row->forecasts), neyman;
+
+	out->pinball = share(row->pinball_sum, row->quantiles);
+	if (!row->forecasts)
+		return;
+	out->crps = share(row->crps_sum, row->forecasts);
+	out->pit_mean = share(row->pit_sum, row->forecasts);
+	out->pit_bias = row->pit1_sum / root;
+	out->pit_spread = row->pit2_sum / root;
+	out->pit_skew = row->pit3_sum / root;
+	out->pit_tails = row->pit4_sum / root;
+	neyman = out->pit_bias * out->pit_bias + out->pit_spread * out->pit_spread +
+	         out->pit_skew * out->pit_skew + out->pit_tails * out->pit_tails;
+	out->pit_p_value = special_chi2_tail(neyman, 4);
+}
+
 void
 label_figures(const struct label_row *row, struct label_figures *out)
 {
@@ -142,6 +163,7 @@ label_figures(const struct label_row *row, struct label_figures *out)
 	out->brier = share(row->brier_sum, row->probs_n);
 	out->nll = share(row->nll_sum, row->probs_n);
 	calibration(row, out);
+	forecasts(row, out);
 }
 
 void
@@ -180,4 +202,6 @@ label_row_add(struct label_row *row, const struct label_row *from)
 		row->class_fp[k] += from->class_fp[k];
 		row->class_fn[k] += from->class_fn[k];
 	}
+	for (int b = 0; b < LABEL_PIT_BINS; b++)
+		row->pit_n[b] += from->pit_n[b];
 }

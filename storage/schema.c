@@ -94,7 +94,16 @@ static const char tables_labels[] =
 	"CREATE INDEX label_fine ON label_statistics(window_ms)"
 	" WHERE final = 1 AND width_ms > 0 AND width_ms < 3600000;"
 	"CREATE INDEX label_hour ON label_statistics(window_ms)"
-	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;"
+	" WHERE final = 1 AND width_ms >= 3600000 AND width_ms < 86400000;";
+
+static const char tables_label_parts[] =
+	"CREATE TABLE label_levels(stream_id INTEGER NOT NULL, window_ms INTEGER NOT NULL,"
+	" level REAL NOT NULL, n INTEGER NOT NULL, covered INTEGER NOT NULL, coverage REAL, coverage_low REAL,"
+	" coverage_high REAL, below REAL, above REAL, width REAL, winkler REAL,"
+	" PRIMARY KEY(stream_id, window_ms, level)" STRICT_KEYED
+	"CREATE TABLE label_quantiles(stream_id INTEGER NOT NULL, window_ms INTEGER NOT NULL,"
+	" level REAL NOT NULL, n INTEGER NOT NULL, share REAL, share_low REAL, share_high REAL, pinball REAL,"
+	" PRIMARY KEY(stream_id, window_ms, level)" STRICT_KEYED
 	"CREATE TABLE recalibration(day_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" method TEXT NOT NULL, nominal REAL, level REAL, adjustment REAL, labels INTEGER NOT NULL,"
 	" covered INTEGER NOT NULL, covered_adapted INTEGER NOT NULL, everything INTEGER NOT NULL,"
@@ -139,8 +148,9 @@ static const char tables_alerts[] =
 	"CREATE INDEX deliveries_pending ON deliveries(sink, outbox_id) WHERE state = 'pending';";
 
 /* migrations[i] leads from schema i to i + 1. */
-static const char *const migrations[STORE_SCHEMA_VERSION][5] = {
-	{ tables_identity, tables_progress, tables_history, tables_labels, tables_alerts },
+static const char *const migrations[STORE_SCHEMA_VERSION][6] = {
+	{ tables_identity, tables_progress, tables_history, tables_labels, tables_label_parts,
+	  tables_alerts },
 };
 
 int schema_check(sqlite3 *db, bool *fresh, struct diag *d)

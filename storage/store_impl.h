@@ -35,7 +35,8 @@ enum slot {
 	SLOT_STATISTICS_PUT, SLOT_HISTOGRAM_PUT, SLOT_CELL_PUT, SLOT_CELL_DELETE,
 	SLOT_LABEL_PUT, SLOT_LABEL_GET, SLOT_LABEL_FINISH, SLOT_LABEL_DAYS, SLOT_RECENT_PUT,
 	SLOT_LINK_PUT, SLOT_RECALIBRATION_PUT, SLOT_SEPARABILITY_PUT,
-	SLOT_DETAIL_PUT, SLOT_DETAIL_GET, SLOT_TOTAL_PUT,
+	SLOT_DETAIL_PUT, SLOT_DETAIL_GET, SLOT_TOTAL_PUT, SLOT_LEVEL_PUT, SLOT_LEVEL_CLEAR, SLOT_QUANTILE_PUT,
+	SLOT_QUANTILE_CLEAR,
 	SLOT_ROLL_NEXT, SLOT_ROLL_NEXT_DAY, SLOT_ROLL_ROWS, SLOT_ROLL_ROWS_DAY,
 	SLOT_ROLL_DELETE, SLOT_ROLL_COUNTS_DELETE,
 	SLOT_LABEL_OLD, SLOT_LABEL_OLD_HOUR, SLOT_LABEL_DROP,
@@ -122,6 +123,15 @@ int store_unseal(const void *frame, size_t size, const uint8_t **payload, size_t
 
 /* store_labels.c: label_recent of the streams in s->recent, once a transaction. */
 int store_put_recent(struct store *s);
+
+/* label_levels.c: parts of a day's detail, and the rows of label_levels and label_quantiles made of them; those
+ * with window_ms INT64_MIN are of the recent days together, which replace what was there. */
+struct codec;
+void label_levels_add(struct label_detail *to, const struct label_detail *from);
+void label_levels_save(const struct label_detail *d, struct codec *out);
+bool label_levels_load(struct label_detail *d, struct codec *in); /* false: damaged */
+int store_put_label_levels(struct store *s, uint32_t stream_id, int64_t window_ms, const struct label_detail *d);
+int store_put_recent_levels(struct store *s, uint32_t stream_id, const struct label_detail *d);
 
 /* store_identity.c */
 int store_identity_open(struct store *s, struct diag *d);

@@ -19,7 +19,7 @@ enum {
 
 /* -- arrays as JSON, so that SQL can sum them ---------------------------------------------------- */
 
-enum { ARRAYS = 7, ARRAY_BYTES = LABEL_CLASSES * 26 };
+enum { ARRAYS = 8, ARRAY_BYTES = LABEL_CLASSES * 26 };
 
 static struct value
 counts_text(char *out, const uint32_t *n, size_t count)
@@ -128,6 +128,7 @@ put_row(struct store *s, const struct label_row *row, const struct label_detail 
 	*at++ = counts_text(text[4], row->class_fp, LABEL_CLASSES);
 	*at++ = counts_text(text[5], row->class_fn, LABEL_CLASSES);
 	*at++ = counts_text(text[6], row->scored_n, LABEL_BINS);
+	*at++ = counts_text(text[7], row->pit_n, LABEL_PIT_BINS);
 	at = put_figures(at, &f);
 	return store_run(s, SLOT_LABEL_PUT, sql, value, (size_t)(at - value));
 }
@@ -150,6 +151,7 @@ read_row(sqlite3_stmt *q, int column, struct label_row *out)
 	read_counts(q, column + 4, out->class_fp, LABEL_CLASSES);
 	read_counts(q, column + 5, out->class_fn, LABEL_CLASSES);
 	read_counts(q, column + 6, out->scored_n, LABEL_BINS);
+	read_counts(q, column + 7, out->pit_n, LABEL_PIT_BINS);
 }
 
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
@@ -274,6 +276,8 @@ put_recent(struct store *s, uint32_t stream_id)
 	label_figures(&sum, &f);
 	if (!err && known)
 		label_detail_figures(detail, &sum, &f);
+	if (!err && known)
+		err = store_put_recent_levels(s, stream_id, detail);
 	free(detail);
 	if (err || !sum.labelled)
 		return err;
@@ -330,6 +334,8 @@ int store_put_label_day(struct store *s, const struct label_row *row, const stru
 
 	if (!err && detail)
 		err = store_put_label_detail(s, row->window_ms, row->stream_id, detail);
+	if (!err && detail)
+		err = store_put_label_levels(s, row->stream_id, row->window_ms, detail);
 	return err || row->width_ms < DAY_MS ? err : recent_is_due(s, row->stream_id);
 }
 

@@ -56,6 +56,10 @@ struct view {
 	" l.above_share AS above, l.mean_width AS width, l.winkler, l.empty_sets, l.predictions, l.labelled," \
 	" l.labelled_share, l.final"
 
+/* Rows of the recent days together have no day. */
+#define IS_RECENT " = -9223372036854775807 - 1"
+#define FROM_LEVELS(table)                                                                         \
+	" FROM " table " l JOIN streams s ON s.stream_id = l.stream_id JOIN models m ON m.model_id = s.model_id"
 #define MEAN(sum, n) "sum(l." sum ") / nullif(sum(l." n "), 0)"
 #define SHARE(part, n) "1.0 * " MEAN(part, n)
 #define WINKLER                                                                                    \
@@ -105,7 +109,9 @@ struct view {
 	t ".mean_width AS width, " t ".winkler, " t ".mean_confidence, " t ".brier, " t ".nll, "   \
 	t ".auroc, " t ".error_auroc, " t ".bias_low, " t ".bias_high, " t ".mae_low, "            \
 	t ".mae_high, " t ".rmse_low, " t ".rmse_high, " t ".brier_low, " t ".brier_high, "        \
-	t ".nll_low, " t ".nll_high, " t ".winkler_low, " t ".winkler_high, "                      \
+	t ".nll_low, " t ".nll_high, " t ".winkler_low, " t ".winkler_high, " t ".crps, "          \
+	t ".crps_low, " t ".crps_high, " t ".pinball, " t ".pit_mean, " t ".pit_bias, "            \
+	t ".pit_spread, " t ".pit_skew, " t ".pit_tails, " t ".pit_p_value, "                      \
 	t ".ece15, " t ".ece_debiased, " t ".mce, " t ".reliability, " t ".resolution, "           \
 	t ".uncertainty, " t ".predictions, " t ".labelled_share"
 /* Of the coverage stream beside a row of label_statistics or label_recent (s is its labels stream). */
@@ -177,6 +183,19 @@ static const struct view views[] = {
 	  " LEFT JOIN coverage_now a ON a.model = c.model AND a.version = c.version"
 	  " AND a.segment = '' WHERE c.segment <> '' ORDER BY c.coverage_high, c.model, c.version,"
 	  " c.segment" },
+	{ "coverage_by_level",
+	  "SELECT " NAMES "l.level AS nominal, l.n, l.coverage, l.coverage_low, l.coverage_high, l.below, l.above,"
+	  " l.width, l.winkler" FROM_LEVELS("label_levels") " WHERE l.window_ms" IS_RECENT
+	  " ORDER BY m.name, s.version, s.segment, l.level" },
+	{ "coverage_levels_daily",
+	  "SELECT " DAY_TEXT("l.window_ms") " AS day, " NAMES "l.level AS nominal, l.n, l.coverage,"
+	  " l.coverage_low, l.coverage_high, l.below, l.above, l.width, l.winkler"
+	  FROM_LEVELS("label_levels") " WHERE NOT l.window_ms" IS_RECENT
+	  " ORDER BY l.window_ms DESC, m.name, s.version, s.segment, l.level" },
+	{ "quantiles_now",
+	  "SELECT " NAMES "l.level AS quantile, l.n, l.share, l.share_low, l.share_high, l.pinball"
+	  FROM_LEVELS("label_quantiles") " WHERE l.window_ms" IS_RECENT
+	  " ORDER BY m.name, s.version, s.segment, l.level" },
 	{ "coverage_explained",
 	  "SELECT " STREAM "a.alert_id, a.state, " ISO("a.opened_ms") " AS opened, e.phase, e.rank, e.field,"
 	  " e.place, e.n, e.hits, e.rate, e.rate_low, e.rate_high, e.outside_rate, e.old_rate, e.lift,"
@@ -292,6 +311,7 @@ static const struct view views[] = {
 	  LABEL_METRIC("mae", "mae") LABEL_METRIC("rmse", "rmse")
 	  LABEL_METRIC("accuracy", "accuracy") LABEL_METRIC("mean_confidence", "mean_confidence")
 	  LABEL_METRIC("brier", "brier") LABEL_METRIC("nll", "nll") LABEL_METRIC("ece15", "ece15")
+	  LABEL_METRIC("crps", "crps") LABEL_METRIC("pinball", "pinball") LABEL_METRIC("pit_mean", "pit_mean")
 	  ") v JOIN streams s ON s.stream_id = v.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " WHERE v.value IS NOT NULL" },
 #define JUDGED(verdict) \

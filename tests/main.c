@@ -16,6 +16,7 @@
 	X(distance) \
 	X(episodes) \
 	X(explain) \
+	X(forecast) \
 	X(forms) \
 	X(gaps) \
 	X(joint) \

@@ -3,7 +3,7 @@
  * A metric is one metric_NAME.c file with its `struct metric` and one line in metric.c. It says
  * which fields it reads; the caller parses them, checks type and range, and hands over row after
  * row. What the daemon needs of a metric is beside it as a plain function (metric_bins.h,
- * metric_binomial.h, metric_winkler.h, metric_rank.h, metric_crps.h).
+ * metric_binomial.h, metric_winkler.h, metric_rank.h, metric_crps.h, metric_pit.h).
  */
 #ifndef DETECTORS_METRIC_METRIC_H
 #define DETECTORS_METRIC_METRIC_H

@@ -5,8 +5,10 @@
  *
  * psi1 points at bias, psi2 at spread, psi3 at skew, psi4 at tails. u is given, or
  * Phi((y-mu)/sigma), or the randomised rank of y among the samples: (#{v < y} + U (#{v = y} + 1)) /
- * (S + 1), U by row number.
+ * (S + 1), or uniform between the levels of the quantiles around y; U by row number.
  */
+#include "detectors/metric/metric_pit.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -16,8 +18,8 @@
 #include "detectors/kit/special.h"
 #include "detectors/metric/metric.h"
 
-enum { ORDER = 4 };
-enum { U, MU, SIGMA, SAMPLES, Y };
+enum { ORDER = METRIC_PIT_ORDER };
+enum { U, MU, SIGMA, SAMPLES, Y, QUANTILES };
 
 struct pit_state {
 	uint64_t seed;
@@ -33,6 +35,7 @@ static const struct metric_field fields[] = {
 	[SIGMA] = { "sigma", METRIC_NUMBER, METRIC_OPTIONAL, 0.0, HUGE_VAL },
 	[SAMPLES] = { "samples", METRIC_ARRAY, METRIC_OPTIONAL, 0.0, 0.0 },
 	[Y] = { "y", METRIC_NUMBER, METRIC_OPTIONAL, -HUGE_VAL, HUGE_VAL },
+	[QUANTILES] = { "quantiles", METRIC_LEVELS, METRIC_OPTIONAL, 0.0, 0.0 },
 	{ NULL, METRIC_NUMBER, METRIC_OPTIONAL, 0.0, 0.0 },
 };
 
@@ -46,17 +49,58 @@ create(void **out, const void *opts, uint64_t seed, struct diag *d)
 	return err;
 }
 
-static double
-randomised_rank(const struct pit_state *s, const struct metric_input *samples, double y,
-                uint64_t row)
+double
+metric_pit_samples(const double *value, size_t n, double y, double uniform)
 {
 	double below = 0.0, equal = 0.0;
 
-	for (size_t i = 0; i < samples->n; i++) {
-		below += samples->value[i] < y ? 1.0 : 0.0;
-		equal += samples->value[i] <= y && samples->value[i] >= y ? 1.0 : 0.0;
+	for (size_t i = 0; i < n; i++) {
+		below += value[i] < y ? 1.0 : 0.0;
+		equal += value[i] <= y && value[i] >= y ? 1.0 : 0.0;
 	}
-	return (below + rng_uniform(s->seed, 0, row) * (equal + 1.0)) / ((double)samples->n + 1.0);
+	return (below + uniform * (equal + 1.0)) / ((double)n + 1.0);
+}
+
+double
+metric_pit_normal(double mu, double sigma, double y)
+{
+	return special_normal_cdf((y - mu) / sigma);
+}
+
+double
+metric_pit_quantiles(const double *level, const double *value, size_t n, double y, double uniform)
+{
+	size_t below = 0;
+	double low, high;
+
+	for (size_t i = 0; i < n; i++)
+		below += value[i] < y;
+	low = below > 0 ? level[below - 1] : 0.0;
+	high = below < n ? level[below] : 1.0;
+	return low + uniform * (high - low);
+}
+
+void
+metric_pit_polynomials(double u, double out[METRIC_PIT_ORDER])
+{
+	double x = 2.0 * u - 1.0, last = 1.0, legendre = x;
+
+	for (int j = 1; j <= METRIC_PIT_ORDER; j++) {
+		double next = ((2.0 * j + 1.0) * x * legendre - j * last) / (j + 1.0);
+
+		out[j - 1] = sqrt(2.0 * j + 1.0) * legendre;
+		last = legendre;
+		legendre = next;
+	}
+}
+
+static bool
+ascending(const struct metric_input *quantiles)
+{
+	for (size_t i = 1; i < quantiles->n; i++)
+		if (quantiles->level[i] <= quantiles->level[i - 1])
+			return false;
+	return true;
 }
 
 static int
@@ -64,29 +108,26 @@ add(void *self, const struct metric_row *row, struct diag *d)
 {
 	struct pit_state *s = self;
 	const struct metric_input *in = row->in;
-	double u, x, last = 1.0, legendre;
+	double u, polynomial[ORDER], uniform = rng_uniform(s->seed, 0, row->number);
 
 	if (!in[U].given && !in[Y].given)
 		return diag_set(d, ERR_INVALID, "no u and no y");
 	if (in[U].given)
 		u = in[U].number;
 	else if (in[MU].given && in[SIGMA].given && in[SIGMA].number > 0.0)
-		u = special_normal_cdf((in[Y].number - in[MU].number) / in[SIGMA].number);
+		u = metric_pit_normal(in[MU].number, in[SIGMA].number, in[Y].number);
 	else if (in[SAMPLES].given)
-		u = randomised_rank(s, &in[SAMPLES], in[Y].number, row->number);
+		u = metric_pit_samples(in[SAMPLES].value, in[SAMPLES].n, in[Y].number, uniform);
+	else if (in[QUANTILES].given && ascending(&in[QUANTILES]))
+		u = metric_pit_quantiles(in[QUANTILES].level, in[QUANTILES].value, in[QUANTILES].n,
+		                         in[Y].number, uniform);
 	else
-		return diag_set(d, ERR_INVALID, "no u, no mu and sigma above 0, no samples");
+		return diag_set(d, ERR_INVALID, "no u, no mu and sigma above 0, no samples, no quantiles at ascending levels");
 	s->n += 1.0;
 	s->sum += u;
-	x = 2.0 * u - 1.0;
-	legendre = x;
-	for (int j = 1; j <= ORDER; j++) {
-		double next = ((2.0 * j + 1.0) * x * legendre - j * last) / (j + 1.0);
-
-		s->psi[j - 1] += sqrt(2.0 * j + 1.0) * legendre;
-		last = legendre;
-		legendre = next;
-	}
+	metric_pit_polynomials(u, polynomial);
+	for (int j = 0; j < ORDER; j++)
+		s->psi[j] += polynomial[j];
 	return 0;
 }
 
@@ -115,7 +156,7 @@ extern const struct metric metric_pit;
 
 const struct metric metric_pit = {
 	.name = "pit",
-	.summary = "uniformity of u = F(y) from u, mu and sigma, or samples",
+	.summary = "uniformity of u = F(y) from u, mu and sigma, samples or quantiles",
 	.source = "Neyman 1937; Dawid 1984",
 	.fields = fields,
 	.options = options,

@@ -5,6 +5,7 @@
 
 #include "config/config.h"
 #include "config/limits.h"
+#include "monitor/decode/forecast.h"
 #include "monitor/decode/instant.h"
 #include "monitor/decode/number.h"
 #include "monitor/decode/walk.h"
@@ -277,6 +278,7 @@ finish_record(struct walk *w, const uint8_t hash_key[16])
 	if (!finish_classes(w) || !finish_time(w))
 		return false;
 	forms_finish(w->forms, w->out);
+	forecast_finish(w->forms, w->model->config->coverage_level, w->out);
 	if (!finish_parts(w))
 		return false;
 	if (w->id_wrong)

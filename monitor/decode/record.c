@@ -49,6 +49,8 @@ record_finish(struct record *r)
 	free(r->set);
 	free(r->class_name);
 	free(r->segment);
+	free(r->forecast_level);
+	free(r->forecast_value);
 	record_init(r);
 }
 
@@ -84,6 +86,7 @@ record_clear(struct record *r)
 	r->label = absent;
 	r->perturbation = r->severity = (struct text){ 0, 0 };
 	r->form = FORM_NONE;
+	r->forecast = FORECAST_NONE;
 	r->logits = 0;
 	r->probs = 0;
 	r->sets = 0;

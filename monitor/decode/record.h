@@ -72,6 +72,14 @@ enum form_fault {
 	FORM_PROB_SUM, /* the probabilities of a member do not sum to 1 within 1e-3 */
 };
 
+/* A distribution forecast for a numeric label: what pinball loss, CRPS and PIT are computed of. */
+enum forecast_kind {
+	FORECAST_NONE = 0,
+	FORECAST_QUANTILES, /* forecast_value[i] at forecast_level[i], levels ascending; values may cross */
+	FORECAST_SAMPLES,   /* ascending */
+	FORECAST_NORMAL,    /* one number: the standard deviation about prediction.value */
+};
+
 /* Why a record was refused; 0 = it was not. Names are public (table `rejected`, metrics). */
 enum reject {
 	REJECT_NONE = 0,
@@ -131,6 +139,10 @@ struct record {
 	uint32_t members, columns; /* members or draws, and classes or outcomes; 0 where they may differ */
 	struct uncertainty uncertainty;
 
+	uint8_t forecast;         /* enum forecast_kind; at most LIMIT_FORECAST numbers, else none */
+	uint32_t forecasts;
+	double *forecast_level, *forecast_value; /* [forecasts] */
+
 	uint32_t logits;          /* how many; 0: none, or they cannot be used */
 	double energy;            /* of the logits (logits.h) */
 
@@ -145,6 +157,7 @@ struct record {
 	char *text;
 	uint32_t text_length, text_capacity;
 	uint32_t cell_capacity, prob_capacity, set_capacity, class_capacity, segment_capacity;
+	uint32_t level_capacity, value_capacity;
 	const char *raw;          /* refused: the first LIMIT_REJECTED_BYTES of the message, in `text` */
 	uint32_t raw_length;
 };

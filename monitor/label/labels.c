@@ -128,7 +128,7 @@ learn_probs(struct labels *l, const struct record *r)
 {
 	const struct model_config *config = l->model->config;
 
-	if (r->probs > LIMIT_CLASSES || journal_set_probs(l->journal, r->probs + labels_kept(l)))
+	if (r->probs > LIMIT_CLASSES || l->forecast.kind || journal_set_probs(l->journal, r->probs + labels_kept(l)))
 		return false;
 	l->probs = r->probs;
 	free(l->prob_scratch);
@@ -182,6 +182,29 @@ ordered_probs(struct labels *l, const struct record *r)
 		l->prob_scratch[l->class_prob[class]] = r->prob[k];
 	}
 	return l->prob_scratch;
+}
+
+/* The numbers of the record's forecast; NULL when there is none to keep. */
+static const double *
+forecast_of(struct labels *l, const struct record *r, const struct journal_row *row)
+{
+	bool first = !l->forecast.kind, numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
+
+	if (!r->forecast || !numeric || l->probs)
+		return NULL;
+	if (!forecast_fits(&l->forecast, r)) {
+		l->model->counter[COUNT_FORECAST_CHANGED]++;
+		return NULL;
+	}
+	if (first && journal_set_probs(l->journal, labels_payload(l) + labels_kept(l))) {
+		l->forecast = (struct forecast_shape){ 0 }; /* an earlier record has fixed another width */
+		return NULL;
+	}
+	if (first) {
+		free(l->prob_scratch);
+		l->prob_scratch = must_calloc(labels_payload(l) + KEPT, sizeof *l->prob_scratch);
+	}
+	return r->forecast_value;
 }
 
 /* -- predictions ------------------------------------------------------------------------------------- */
@@ -295,13 +318,18 @@ static void take_label(struct labels *l, uint64_t number, double label, uint32_t
 static const double *
 keep_for_revision(struct labels *l, const struct journal_row *row, const double *probs)
 {
+	uint32_t n;
+
 	if (!l->prob_scratch) {
 		if (journal_set_probs(l->journal, KEPT))
 			return NULL;
 		l->prob_scratch = must_calloc(KEPT, sizeof *l->prob_scratch);
 	}
+	n = labels_payload(l);
 	if (probs && probs != l->prob_scratch)
-		memcpy(l->prob_scratch, probs, l->probs * sizeof *probs);
+		memcpy(l->prob_scratch, probs, n * sizeof *probs);
+	for (uint32_t i = 0; i < n && !probs; i++)
+		l->prob_scratch[i] = (double)NAN;
 	labels_keep(l, row, l->prob_scratch);
 	return l->prob_scratch;
 }
@@ -323,8 +351,8 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	probs = ordered_probs(l, r);
 	if (!fill_row(l, v, r, &row))
 		return;
-	if (probs)
-		row.flags |= JOURNAL_PROBS;
+	if (!probs)
+		probs = forecast_of(l, r, &row);
 	if (labels_kept(l))
 		probs = keep_for_revision(l, &row, probs);
 	row.bins = (uint16_t)explain_bins(&l->explained, l->model, v, l->model->features_at, bins);
@@ -377,7 +405,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	struct outcome o = OUTCOME_NONE;
 	struct label_window *w = label_window(l, row->window);
 	uint16_t group = row->group, combination = row->segments;
-	double level = labels_row_level(l, row);
+	const double *payload = journal_probs(l->journal, number);
 
 	if (!numeric && class == LIMIT_CLASSES)
 		class = text && length ? labels_class(l, text, length) :
@@ -395,10 +423,9 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 		return;
 	}
 	if (numeric)
-		labels_judge_number(l, row, label, &o);
+		labels_judge_number(l, row, payload, label, &o);
 	else
-		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL,
-		            class, &o);
+		labels_judge_class(l, row, labels_payload_probs(l, payload), class, &o);
 	o.delay_ms = ts - row->ts;
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
@@ -406,7 +433,7 @@ take_label(struct labels *l, uint64_t number, double label, uint32_t class, cons
 	if (o.classes)
 		confidence_learn(l->model, labels_version(l, group), o.confidence, !o.correct);
 	if (l->model->config->recalibrate)
-		recalibrate_label(l, labels_version(l, group), &o, level);
+		recalibrate_label(l, labels_version(l, group), &o, o.level);
 	if (w) {
 		label_rows_add(l, group, combination, w, &o,
 		               label_row_key(journal_get(l->journal, number)), 1);
@@ -467,7 +494,7 @@ labels_outcome(struct labels *l, struct version *v, const struct record *r, stru
 	if (row.flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
 		if (r->label.tag != CELL_NUMBER)
 			return;
-		labels_judge_number(l, &row, r->label.number, &o);
+		labels_judge_number(l, &row, NULL, r->label.number, &o);
 	} else {
 		labels_judge_class(l, &row, NULL, cell_class(l, r, &r->label), &o);
 	}

@@ -5,6 +5,7 @@
 
 #include "detectors/metric/metric_auc.h"
 #include "detectors/metric/metric_bootstrap.h"
+#include "detectors/metric/metric_winkler.h"
 #include "monitor/label/labels_inside.h"
 
 enum { DETAILS_KEPT = 8, DAY_MS = 86400000, SEED = 1 };
@@ -50,6 +51,7 @@ add_replicas(struct label_detail *d, const struct outcome *o, uint64_t key, doub
 {
 	const double error[] = { 1, o->error, fabs(o->error), o->error * o->error };
 	const double probs[] = { 1, o->brier, o->nll }, interval[] = { 1, o->winkler };
+	const double forecast[] = { 1, o->forecast.crps };
 	double weight[LABEL_REPLICAS];
 
 	metric_bootstrap_weights(SEED, key, weight);
@@ -62,6 +64,9 @@ add_replicas(struct label_detail *d, const struct outcome *o, uint64_t key, doub
 	for (int k = 0; k < 2 && !isnan(o->winkler); k++)
 		for (int b = 0; b < LABEL_REPLICAS; b++)
 			d->replica[REPLICA_INTERVALS + k][b] += sign * weight[b] * interval[k];
+	for (int k = 0; k < 2 && !isnan(o->forecast.crps); k++)
+		for (int b = 0; b < LABEL_REPLICAS; b++)
+			d->replica[REPLICA_FORECASTS + k][b] += sign * weight[b] * forecast[k];
 }
 
 static void
@@ -79,6 +84,57 @@ add_scores(struct label_detail *d, const struct outcome *o, uint32_t one)
 	(o->actual == 1 ? d->positive : d->negative)[bin] += one;
 }
 
+static void
+add_interval(struct label_detail *d, double level, double width, double winkler, bool below, bool above,
+             bool miss, int sign)
+{
+	struct label_interval *x = isnan(level) ? NULL : label_interval(d, level);
+	uint32_t one = (uint32_t)sign;
+
+	if (!x)
+		return;
+	x->n += one;
+	x->covered += miss ? 0 : one;
+	x->below += below ? one : 0;
+	x->above += above ? one : 0;
+	x->width_sum += sign * width;
+	x->winkler_sum += isnan(winkler) ? 0 : sign * winkler;
+}
+
+/* The interval or set of the record, and the central pairs of its quantiles at other levels. */
+static void
+add_levels(const struct forecast_shape *shape, struct label_detail *d, const struct outcome *o, int sign)
+{
+	const double *level = shape->level, *at = o->quantile, y = o->label;
+
+	if (!isnan(o->width))
+		add_interval(d, o->level, o->width, o->winkler, o->flags & JOURNAL_BELOW,
+		             o->flags & JOURNAL_ABOVE, o->flags & JOURNAL_MISS, sign);
+	for (uint32_t i = 0; at && i < shape->n; i++) {
+		struct label_quantile *q = label_quantile(d, level[i]);
+
+		if (q) {
+			q->n += (uint32_t)sign;
+			q->below += y <= at[i] ? (uint32_t)sign : 0;
+			q->pinball_sum += sign * (level[i] - (y < at[i] ? 1 : 0)) * (y - at[i]);
+		}
+	}
+	for (uint32_t i = 0, j = shape->n; at && i < j;) {
+		double sum = level[i] + level[j - 1], between = level[j - 1] - level[i];
+
+		if (fabs(sum - 1) > 1e-9) { /* no partner: on from the end that lies further out */
+			sum > 1 ? j-- : i++;
+			continue;
+		}
+		if (j - 1 > i && !(fabs(between - o->level) <= 1e-9))
+			add_interval(d, between, at[j - 1] - at[i],
+			             metric_winkler_score(at[i], at[j - 1], y, 1 - between), y < at[i],
+			             y > at[j - 1], y < at[i] || y > at[j - 1], sign);
+		i++;
+		j--;
+	}
+}
+
 void
 label_detail_outcome(struct labels *l, struct label_entry *e, const struct outcome *o, uint64_t key, int sign)
 {
@@ -87,6 +143,7 @@ label_detail_outcome(struct labels *l, struct label_entry *e, const struct outco
 	if (d) {
 		add_replicas(d, o, key, sign);
 		add_scores(d, o, (uint32_t)sign);
+		add_levels(&l->forecast, d, o, sign);
 	}
 	if (isnan(o->confidence) || e->row.width_ms < DAY_MS)
 		return;

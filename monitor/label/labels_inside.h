@@ -8,6 +8,7 @@
 
 #include "config/limits.h"
 #include "monitor/label/explain.h"
+#include "monitor/label/forecast.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
 #include "monitor/label/recalibrate.h"
@@ -47,6 +48,7 @@ struct labels {
 	uint32_t probs;                     /* K; 0 before the first record with probs */
 	uint16_t prob_class[LIMIT_CLASSES]; /* class of position k */
 	uint16_t class_prob[LIMIT_CLASSES + 1u]; /* position of a class, UINT16_MAX none */
+	struct forecast_shape forecast;     /* of what a row keeps in the place of probabilities */
 	double *prob_scratch;
 	double level[LEVELS_MAX];
 	uint32_t levels;
@@ -93,6 +95,9 @@ struct outcome {
 	double label;                       /* numeric; NaN: none */
 	uint16_t predicted, actual;         /* classes that were compared */
 	int64_t delay_ms;
+	double level;                       /* of the interval or set; NaN: not known */
+	struct forecast_score forecast;
+	const double *quantile;             /* [labels.forecast.n] while it is worked on; NULL: none */
 };
 /* `key`: of the prediction, from its content (label_row_key); -1: takes it out again. */
 void label_rows_add(struct labels *l, uint16_t group, uint16_t combination, const struct label_window *w,
@@ -116,20 +121,39 @@ int labels_put_link(const struct labels *l, struct store *store);
 void labels_forget(struct labels *l); /* windows whose rows have left the journal */
 
 #define NOTHING ((double)NAN)
-#define OUTCOME_NONE { 0, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, false, false, false, \
-	                   NOTHING, NOTHING, NOTHING, UINT16_MAX, UINT16_MAX, 0 }
+#define OUTCOME_NONE { .width = NOTHING, .winkler = NOTHING, .error = NOTHING, .confidence = NOTHING, \
+	               .brier = NOTHING, .nll = NOTHING, .score = NOTHING, .positive = NOTHING, \
+	               .label = NOTHING, .predicted = UINT16_MAX, .actual = UINT16_MAX, .level = NOTHING, \
+	               .forecast = { NOTHING, NOTHING, NOTHING } }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
-void labels_judge_number(const struct labels *l, const struct journal_row *row, double y,
+/* `payload`: what the journal keeps beside the row; NULL: nothing. */
+void labels_judge_number(const struct labels *l, const struct journal_row *row, const double *payload, double y,
                          struct outcome *o);
 void labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs,
                         uint32_t class, struct outcome *o);
 void labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o);
-/* `revision: last`: doubles of payload behind the probabilities; their content; a correction. */
+/* The payload as probabilities, as numbers of a forecast; NULL: it has none. */
+static inline const double *
+labels_payload_probs(const struct labels *l, const double *payload)
+{
+	return payload && l->probs && !isnan(payload[0]) ? payload : NULL;
+}
+static inline const double *
+labels_payload_forecast(const struct labels *l, const double *payload)
+{
+	return payload && l->forecast.kind && !isnan(payload[0]) ? payload : NULL;
+}
+/* `revision: last`: doubles of payload behind these; their content; a correction. */
 enum { KEPT = 2 };
 static inline uint32_t
 labels_kept(const struct labels *l)
 {
 	return l->model->config->revision == REVISION_LAST ? KEPT : 0;
+}
+static inline uint32_t
+labels_payload(const struct labels *l) /* doubles before those */
+{
+	return l->probs + l->forecast.n;
 }
 void labels_keep(const struct labels *l, const struct journal_row *row, double *payload);
 void labels_revise(struct labels *l, uint64_t number, double label, int64_t ts);

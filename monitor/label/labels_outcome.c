@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "detectors/metric/metric_winkler.h"
+#include "monitor/decode/record.h"
 #include "monitor/label/labels_inside.h"
 
 double
@@ -13,15 +14,22 @@ labels_row_level(const struct labels *l, const struct journal_row *row)
 
 /* Outcome of a numeric label. */
 void
-labels_judge_number(const struct labels *l, const struct journal_row *row, double y, struct outcome *o)
+labels_judge_number(const struct labels *l, const struct journal_row *row, const double *payload, double y,
+                    struct outcome *o)
 {
 	double lower = row->u.interval.lower, upper = row->u.interval.upper, level = labels_row_level(l, row);
+	const double *number = labels_payload_forecast(l, payload);
 
 	o->error = y - row->u.interval.value;
 	o->label = y;
+	if (number)
+		o->forecast = forecast_score(&l->forecast, number, row->u.interval.value, y, label_row_key(row));
+	if (number && l->forecast.kind == FORECAST_QUANTILES)
+		o->quantile = number;
 	if (!(row->flags & JOURNAL_INTERVAL))
 		return;
 	o->width = upper - lower;
+	o->level = level;
 	o->score = fmax(lower - y, y - upper);
 	if (y < lower)
 		o->flags |= JOURNAL_MISS | JOURNAL_BELOW;
@@ -52,6 +60,7 @@ labels_judge_class(const struct labels *l, const struct journal_row *row, const 
 		o->flags |= JOURNAL_WRONG;
 	if (row->flags & JOURNAL_SET) {
 		o->width = __builtin_popcountll(row->u.klass.set);
+		o->level = labels_row_level(l, row);
 		if (class >= 64 || !(row->u.klass.set >> class & 1))
 			o->flags |= JOURNAL_MISS;
 	}
@@ -91,7 +100,7 @@ void
 labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o)
 {
 	const struct journal_row *row = journal_get(l->journal, number);
-	const double *probs = row->flags & JOURNAL_PROBS ? journal_probs(l->journal, number) : NULL;
+	const double *probs = labels_payload_probs(l, journal_probs(l->journal, number));
 
 	labels_flags_outcome(row->flags, row->flags, o);
 	for (enum limited f = 0; f < LIMITED; f++)
@@ -106,7 +115,7 @@ static void
 before_label(const struct labels *l, const struct journal_row *row, const double *payload,
              struct journal_row *out)
 {
-	const double *kept = payload + l->probs;
+	const double *kept = payload + labels_payload(l);
 
 	*out = *row;
 	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
@@ -121,7 +130,7 @@ before_label(const struct labels *l, const struct journal_row *row, const double
 void
 labels_keep(const struct labels *l, const struct journal_row *row, double *payload)
 {
-	double *kept = payload + l->probs;
+	double *kept = payload + labels_payload(l);
 
 	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
 		kept[0] = row->u.interval.lower;
@@ -138,9 +147,9 @@ judge(struct labels *l, const struct journal_row *row, const double *payload, do
 {
 	*o = (struct outcome)OUTCOME_NONE;
 	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE))
-		labels_judge_number(l, row, label, o);
+		labels_judge_number(l, row, payload, label, o);
 	else
-		labels_judge_class(l, row, row->flags & JOURNAL_PROBS ? payload : NULL, (uint32_t)label, o);
+		labels_judge_class(l, row, labels_payload_probs(l, payload), (uint32_t)label, o);
 }
 
 /* `revision: last`: the figures of the prediction's window are corrected; the detectors never hear of it. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "detectors/metric/metric_pit.h"
 #include "monitor/label/labels_inside.h"
 
 enum { ENTRIES_MAX = 1 << 15, HOUR_MS = 3600000, DAY_MS = 86400000 };
@@ -189,6 +190,27 @@ add_probs(struct label_row *row, const struct outcome *o, uint64_t one, double d
 }
 
 static void
+add_forecast(struct label_row *row, const struct outcome *o, uint64_t one, double d)
+{
+	double polynomial[METRIC_PIT_ORDER];
+	int bin = (int)(o->forecast.pit * LABEL_PIT_BINS);
+
+	metric_pit_polynomials(o->forecast.pit, polynomial);
+	row->forecasts += one;
+	row->crps_sum += d * o->forecast.crps;
+	row->pit_sum += d * o->forecast.pit;
+	row->pit1_sum += d * polynomial[0];
+	row->pit2_sum += d * polynomial[1];
+	row->pit3_sum += d * polynomial[2];
+	row->pit4_sum += d * polynomial[3];
+	row->pit_n[bin < LABEL_PIT_BINS ? bin : LABEL_PIT_BINS - 1] += (uint32_t)one;
+	if (isnan(o->forecast.pinball))
+		return;
+	row->quantiles += one;
+	row->pinball_sum += d * o->forecast.pinball;
+}
+
+static void
 add_outcome(struct label_row *row, const struct outcome *o, int sign)
 {
 	enum { WEEK_MS = 7 * DAY_MS };
@@ -212,6 +234,8 @@ add_outcome(struct label_row *row, const struct outcome *o, int sign)
 		row->label_sum += d * o->label;
 		row->label_sq_sum += d * o->label * o->label;
 	}
+	if (!isnan(o->forecast.crps))
+		add_forecast(row, o, one, d);
 	if (o->classes)
 		add_class(row, o, one);
 	if (!isnan(o->confidence))

@@ -10,7 +10,7 @@
 #include "monitor/label/confidence.h"
 #include "monitor/label/labels_inside.h"
 
-enum { STATE_VERSION = 1, WINDOW_BYTES = 24 };
+enum { STATE_VERSION = 2, WINDOW_BYTES = 24 };
 
 static void
 save_state(const struct labels *l, struct codec *c)
@@ -24,6 +24,7 @@ save_state(const struct labels *l, struct codec *c)
 	codec_put_u32(c, l->probs);
 	for (uint32_t k = 0; k < l->probs; k++)
 		codec_put_u16(c, l->prob_class[k]);
+	forecast_save(&l->forecast, c);
 	codec_put_u32(c, l->levels);
 	codec_put_f64s(c, l->level, l->levels);
 	codec_put_i64(c, l->width_ms);
@@ -200,6 +201,8 @@ load_state(struct labels *l, struct codec *c, bool *last_closed)
 		if (l->prob_class[k] < LIMIT_CLASSES)
 			l->class_prob[l->prob_class[k]] = (uint16_t)k;
 	}
+	if (!forecast_load(&l->forecast, c))
+		return ERR_CORRUPT;
 	l->levels = codec_get_u32(c);
 	if (l->levels > LEVELS_MAX)
 		return ERR_CORRUPT;
@@ -273,9 +276,9 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 	free(blob);
 	if (err)
 		return diag_set(d, err, "labels of model %s: state is damaged", l->model->name);
-	if (l->probs + labels_kept(l)) {
-		l->prob_scratch = must_calloc(l->probs + KEPT, sizeof *l->prob_scratch);
-		err = journal_set_probs(l->journal, l->probs + labels_kept(l));
+	if (labels_payload(l) + labels_kept(l)) {
+		l->prob_scratch = must_calloc(labels_payload(l) + KEPT, sizeof *l->prob_scratch);
+		err = journal_set_probs(l->journal, labels_payload(l) + labels_kept(l));
 	}
 	if (!err)
 		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);

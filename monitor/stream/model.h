@@ -76,6 +76,7 @@ enum counter {
 	COUNT_PROB_SUM,
 	COUNT_PROB_RANGE,
 	COUNT_CLASS_COUNT,        /* probabilities of another length than before */
+	COUNT_FORECAST_CHANGED,   /* forecasts of another shape than the first one's: not scored */
 	COUNT_SET_UNKNOWN,        /* sets with classes beyond the 64th: not judged */
 	COUNT_CATEGORY_OVERFLOW,
 	COUNT_UNCERTAINTY_RAGGED, /* members or lists of different lengths, or not all numbers */

@@ -1,0 +1,243 @@
+/* test_forecast.c -- forecasts of quantiles, samples and a standard deviation: from the record to CRPS, pinball
+ * loss, PIT and the coverage of every level. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "detectors/kit/rng.h"
+#include "detectors/metric/metric_pit.h"
+#include "tests/history.h"
+#include "tests/test_decode.h"
+
+extern const struct CMUnitTest forecast_tests[];
+
+static void
+near(double got, double expected, double tolerance)
+{
+	if (!(fabs(got - expected) <= tolerance))
+		fail_msg("%.17g is not %.17g", got, expected);
+}
+
+static void
+quantiles_are_a_prediction_of_their_own(void **state)
+{
+	static const char all[] = "\"quantiles\":{\"0.95\":9,\"0.05\":1,\"0.5\":4,\"0.25\":2,\"0.75\":6}";
+	char text[200];
+	struct scene s;
+
+	(void)state;
+	scene_open(&s, HEAD "models:\n  - name: m\n");
+	give_rest(&s, all);
+	assert_accepted(&s);
+	assert_true(s.r.parts & RECORD_PREDICTION);
+	assert_int_equal(s.r.forecast, FORECAST_QUANTILES);
+	assert_int_equal(s.r.forecasts, 5);
+	near(s.r.forecast_level[1], .25, 0);
+	near(s.r.forecast_value[4], 9, 0);
+	near(s.r.value.number, 4, 0);
+	near(s.r.lower.number, 1, 0);
+	near(s.r.upper.number, 9, 0);
+	assert_true(s.r.level.number == 0.9); /* though 0.95 - 0.05 is not */
+	/* the record's own level chooses the pair; its own interval and value stay */
+	snprintf(text, sizeof text, "%s,\"prediction\":{\"level\":0.5,\"value\":5}", all);
+	give_rest(&s, text);
+	near(s.r.lower.number, 2, 0);
+	near(s.r.upper.number, 6, 0);
+	near(s.r.value.number, 5, 0);
+	snprintf(text, sizeof text, "%s,\"prediction\":{\"level\":0.8,\"lower\":0,\"upper\":7}", all);
+	give_rest(&s, text);
+	near(s.r.lower.number, 0, 0);
+	near(s.r.upper.number, 7, 0);
+	snprintf(text, sizeof text, "%s,\"prediction\":{\"level\":0.8}", all); /* no such pair */
+	give_rest(&s, text);
+	assert_int_equal(s.r.lower.tag, CELL_ABSENT);
+	give_rest(&s, "\"quantiles\":{\"0.1\":1,\"1.5\":2},\"prediction\":{\"value\":1}");
+	assert_accepted(&s);
+	assert_int_equal(s.r.forecast, FORECAST_NONE);
+	scene_close(&s);
+	scene_open(&s, HEAD "models:\n  - {name: m, coverage: {level: 0.5}}\n");
+	give_rest(&s, all);
+	near(s.r.lower.number, 2, 0);
+	near(s.r.upper.number, 6, 0);
+	scene_close(&s);
+}
+
+static void
+samples_and_deviations_are_forecasts_too(void **state)
+{
+	static char text[1500];
+	struct scene s;
+	size_t used;
+
+	(void)state;
+	scene_open(&s, HEAD "models:\n  - name: m\n");
+	give_rest(&s, "\"samples\":[3,1,2],\"prediction\":{\"value\":2}");
+	assert_int_equal(s.r.forecast, FORECAST_SAMPLES);
+	near(s.r.forecast_value[0], 1, 0);
+	near(s.r.forecast_value[2], 3, 0);
+	give_rest(&s, "\"prediction\":{\"value\":2,\"sd\":3}");
+	assert_int_equal(s.r.forecast, FORECAST_NORMAL);
+	near(s.r.forecast_value[0], 3, 0);
+	give_rest(&s, "\"prediction\":{\"value\":3},\"members\":{\"mu\":[1,2,6],\"var\":[0.5,1,1.5]}");
+	assert_int_equal(s.r.forecast, FORECAST_NORMAL);
+	near(s.r.forecast_value[0], sqrt(8), 1e-12);
+	give_rest(&s, "\"prediction\":{\"value\":2,\"sd\":-3}");
+	assert_int_equal(s.r.forecast, FORECAST_NONE);
+	give_rest(&s, "\"prediction\":{\"value\":2}");
+	assert_int_equal(s.r.forecast, FORECAST_NONE);
+	used = (size_t)sprintf(text, "\"prediction\":{\"value\":1},\"samples\":[0");
+	for (int i = 0; i < LIMIT_FORECAST; i++) /* one more than is kept */
+		used += (size_t)sprintf(text + used, ",%d", i);
+	sprintf(text + used, "]");
+	give_rest(&s, text);
+	assert_accepted(&s);
+	assert_int_equal(s.r.forecast, FORECAST_NONE);
+	scene_close(&s);
+}
+
+static void
+the_place_of_a_label_in_its_forecast_is_uniform(void **state)
+{
+	static const double level[] = { .05, .25, .5, .75, .95 }, normal[] = { -1.6448536269514722, -.6744897501960817, 0,
+		                                                           .6744897501960817, 1.6448536269514722 };
+	enum { N = 20000 };
+	uint64_t seed = 5;
+	double sum[METRIC_PIT_ORDER] = { 0 }, polynomial[METRIC_PIT_ORDER], chi2 = 0;
+
+	(void)state;
+	near(metric_pit_quantiles(level, normal, 5, .3, .25), .5 + .25 * .25, 1e-15);
+	near(metric_pit_quantiles(level, normal, 5, -9, .5), .025, 1e-15);
+	near(metric_pit_quantiles(level, normal, 5, 9, .5), .975, 1e-15);
+	for (uint64_t i = 1; i <= N; i++) {
+		double u = metric_pit_quantiles(level, normal, 5, history_normal(&seed), rng_uniform(1, 0, i));
+
+		metric_pit_polynomials(u, polynomial);
+		for (int k = 0; k < METRIC_PIT_ORDER; k++)
+			sum[k] += polynomial[k];
+	}
+	for (int k = 0; k < METRIC_PIT_ORDER; k++)
+		chi2 += sum[k] * sum[k] / N;
+	assert_true(chi2 < 18.47); /* .999 quantile of chi-square with 4 degrees of freedom */
+}
+
+/* -- through the pipeline ------------------------------------------------------------------------------ */
+
+static const char configuration[] =
+	"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	"models:\n"
+	"  - {name: q}\n"
+	"  - {name: s}\n"
+	"  - {name: n, labels: {revision: last}}\n";
+
+enum { N = 400, STEP_MS = 600000 };
+static const double start = 1700000000000.0;
+
+static const double level[] = { .1, .25, .5, .75, .9 };
+static const double place[] = { -1.2815515655446004, -.6744897501960817, 0, .6744897501960817, 1.2815515655446004 };
+
+static double
+quantile_score(double mean, double y)
+{
+	double sum = 0;
+
+	for (int k = 0; k < 5; k++) {
+		double q = mean + place[k];
+
+		sum += y < q ? (1 - level[k]) * (q - y) : level[k] * (y - q);
+	}
+	return sum / 5;
+}
+
+/* Three models; returns the mean scores as they are defined. */
+static void
+write_forecasts(struct history *w, double *pinball, double *crps_normal, double *crps_sample, double *covered_half)
+{
+	uint64_t seed = 9;
+
+	*pinball = *crps_normal = *crps_sample = *covered_half = 0;
+	for (int i = 0; i < N; i++) {
+		double mean = floor(100 * history_normal(&seed)) / 64, y = mean + history_normal(&seed), z;
+		long long ts = (long long)start + (long long)i * STEP_MS;
+
+		fprintf(w->records, "{\"id\":\"q%d\",\"ts\":%lld,\"model\":\"q\",\"quantiles\":{", i, ts);
+		for (int k = 0; k < 5; k++)
+			fprintf(w->records, "%s\"%g\":%.17g", k ? "," : "", level[k], mean + place[k]);
+		fprintf(w->records, "}}\n");
+		fprintf(w->records, "{\"id\":\"s%d\",\"ts\":%lld,\"model\":\"s\",\"prediction\":{\"value\":0},"
+		                    "\"samples\":[%.17g,%.17g,%.17g]}\n", i, ts, mean - 1, mean + 1, mean);
+		fprintf(w->records, "{\"id\":\"n%d\",\"ts\":%lld,\"model\":\"n\",\"prediction\":{\"value\":%.17g,"
+		                    "\"sd\":1}}\n", i, ts, mean);
+		fprintf(w->labels, "{\"id\":\"q%d\",\"ts\":%lld,\"model\":\"q\",\"label\":%.17g}\n", i, ts + 3600000, y);
+		fprintf(w->labels, "{\"id\":\"s%d\",\"ts\":%lld,\"model\":\"s\",\"label\":%.17g}\n", i, ts + 3600000, y);
+		if (i % 5 == 0) /* wrong at first */
+			fprintf(w->labels, "{\"id\":\"n%d\",\"ts\":%lld,\"model\":\"n\",\"label\":%.17g}\n", i,
+			        ts + 3600000, y + 7);
+		fprintf(w->labels, "{\"id\":\"n%d\",\"ts\":%lld,\"model\":\"n\",\"label\":%.17g}\n", i,
+		        ts + 3600001, y);
+		z = y - mean;
+		*pinball += quantile_score(mean, y) / N;
+		*crps_normal += (z * erf(z / sqrt(2)) + sqrt(2 / M_PI) * exp(-z * z / 2) - 1 / sqrt(M_PI)) / N;
+		*crps_sample += ((fabs(z + 1) + fabs(z - 1) + fabs(z)) / 3 - 4.0 / 9) / N;
+		*covered_half += (fabs(z) <= place[3]) / (double)N;
+	}
+}
+
+#define SUM(what, n, model) "SELECT sum(" what " * " n ") / sum(" n ") FROM performance_daily WHERE model = '" model "'"
+
+static void
+scores_are_their_definitions(void **state)
+{
+	struct history w;
+	double pinball, crps, sample, half;
+
+	(void)state;
+	history_open(&w, configuration);
+	write_forecasts(&w, &pinball, &crps, &sample, &half);
+	history_written(&w);
+	history_run(&w, 3, 50, 20, 15); /* commits and crashes between */
+	near(history_real(&w, SUM("pinball", "n", "q")), pinball, 1e-12);
+	near(history_real(&w, SUM("crps", "n", "q")), 2 * pinball, 1e-12);
+	near(history_real(&w, SUM("crps", "n", "n")), crps, 1e-12);
+	near(history_real(&w, SUM("crps", "n", "s")), sample, 1e-12);
+	near(history_real(&w, "SELECT sum(revised) FROM (SELECT n AS revised FROM counters WHERE name = 'revised')"),
+	     N / 5, 0);
+	near(history_real(&w, "SELECT sum(n * coverage) / sum(n) FROM coverage_levels_daily WHERE nominal = 0.5"), half,
+	     1e-12);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM coverage_by_level"), 2);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM quantiles_now"), 5);
+	assert_int_equal(history_count(&w, "SELECT sum(n) FROM coverage_now WHERE model = 'q'"), N);
+	assert_true(history_real(&w, "SELECT min(share_low <= quantile AND quantile <= share_high) FROM quantiles_now") > 0);
+	assert_true(history_real(&w, "SELECT pit_p_value FROM performance_now WHERE model = 'n'") > .001);
+	assert_true(history_real(&w, "SELECT pit_p_value FROM performance_now WHERE model = 'q'") > .001);
+	history_close(&w);
+}
+
+static void
+forecasts_of_another_shape_are_counted(void **state)
+{
+	struct history w;
+
+	(void)state;
+	history_open(&w, configuration);
+	for (int i = 0; i < 40; i++) {
+		long long ts = (long long)start + (long long)i * STEP_MS;
+
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"q\",\"prediction\":{\"value\":0},\"quantiles\":{\"0.1\":0,\"%s\":1}}\n", i, ts,
+		        i % 4 == 3 ? "0.8" : "0.9");
+		fprintf(w.labels, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"q\",\"label\":0.5}\n", i, ts + 1);
+	}
+	history_written(&w);
+	history_run(&w, 3, 7, 30, 30);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'forecast_changed'"), 10);
+	assert_int_equal(history_count(&w, "SELECT sum(forecasts) FROM label_statistics WHERE width_ms >= 86400000"), 30);
+	history_close(&w);
+}
+
+const struct CMUnitTest forecast_tests[] = {
+	TEST("forecast/quantiles_are_a_prediction_of_their_own", quantiles_are_a_prediction_of_their_own),
+	TEST("forecast/samples_and_deviations_are_forecasts_too", samples_and_deviations_are_forecasts_too),
+	TEST("forecast/the_place_of_a_label_in_its_forecast_is_uniform", the_place_of_a_label_in_its_forecast_is_uniform),
+	TEST("forecast/scores_are_their_definitions", scores_are_their_definitions),
+	TEST("forecast/forecasts_of_another_shape_are_counted", forecasts_of_another_shape_are_counted),
+	TESTS_END,
+};
