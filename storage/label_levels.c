@@ -198,5 +198,5 @@ store_put_recent_levels(struct store *s, uint32_t stream_id, const struct label_
 		err = store_run(s, SLOT_QUANTILE_CLEAR,
 		                "DELETE FROM label_quantiles WHERE stream_id = ? AND window_ms = ?", key,
 		                COUNT(key));
-	return err ? err : store_put_label_levels(s, stream_id, INT64_MIN, d);
+	return err || !d ? err : store_put_label_levels(s, stream_id, INT64_MIN, d);
 }

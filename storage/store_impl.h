@@ -125,7 +125,7 @@ int store_unseal(const void *frame, size_t size, const uint8_t **payload, size_t
 int store_put_recent(struct store *s);
 
 /* label_levels.c: parts of a day's detail, and the rows of label_levels and label_quantiles made of them; those
- * with window_ms INT64_MIN are of the recent days together, which replace what was there. */
+ * with window_ms INT64_MIN are of the recent days together, which replace what was there (NULL: by nothing). */
 struct codec;
 void label_levels_add(struct label_detail *to, const struct label_detail *from);
 void label_levels_save(const struct label_detail *d, struct codec *out);

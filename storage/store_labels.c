@@ -276,8 +276,8 @@ put_recent(struct store *s, uint32_t stream_id)
 	label_figures(&sum, &f);
 	if (!err && known)
 		label_detail_figures(detail, &sum, &f);
-	if (!err && known)
-		err = store_put_recent_levels(s, stream_id, detail);
+	if (!err)
+		err = store_put_recent_levels(s, stream_id, known ? detail : NULL);
 	free(detail);
 	if (err || !sum.labelled)
 		return err;
