@@ -124,13 +124,15 @@ int store_unseal(const void *frame, size_t size, const uint8_t **payload, size_t
 /* store_labels.c: label_recent of the streams in s->recent, once a transaction. */
 int store_put_recent(struct store *s);
 
-/* label_levels.c: parts of a day's detail, and the rows of label_levels and label_quantiles made of them; those
- * with window_ms INT64_MIN are of the recent days together, which replace what was there (NULL: by nothing). */
+/* label_levels.c: parts of a day's detail, and the rows of label_levels and label_quantiles made of them;
+ * those with window_ms INT64_MIN are of the recent days together, which replace what was there (NULL: by
+ * nothing). */
 struct codec;
 void label_levels_add(struct label_detail *to, const struct label_detail *from);
 void label_levels_save(const struct label_detail *d, struct codec *out);
 bool label_levels_load(struct label_detail *d, struct codec *in); /* false: damaged */
-int store_put_label_levels(struct store *s, uint32_t stream_id, int64_t window_ms, const struct label_detail *d);
+int store_put_label_levels(struct store *s, uint32_t stream_id, int64_t window_ms,
+                           const struct label_detail *d);
 int store_put_recent_levels(struct store *s, uint32_t stream_id, const struct label_detail *d);
 
 /* store_identity.c */
