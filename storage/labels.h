@@ -26,8 +26,9 @@ enum {
 	X(forecasts) X(quantiles)
 /* Sums: delay in seconds; width (size of sets) and Winkler score over `intervals`; label - prediction,
  * its size and square, label and square over `errors_n`; highest probability (confidence), its square,
- * confidence of right classes, Brier score, negative log likelihood over `probs_n`; CRPS, probability integral
- * transform (PIT) and its Legendre polynomials over `forecasts`; mean pinball loss over `quantiles`. */
+ * confidence of right classes, Brier score, negative log likelihood over `probs_n`; CRPS, probability
+ * integral transform (PIT) and its Legendre polynomials over `forecasts`; mean pinball loss over
+ * `quantiles`. */
 #define LABEL_SUMS(X)                                                                               \
 	X(delay_sum) X(width_sum) X(winkler_sum) X(error_sum) X(abs_error_sum) X(sq_error_sum) X(label_sum) \
 	X(label_sq_sum) X(confidence_sum) X(confidence_sq_sum) X(right_confidence_sum) X(brier_sum) X(nll_sum) \

@@ -1,8 +1,9 @@
 /* forecast.h -- forecasts that wait for their labels: what the journal keeps of them, and their scores.
  *
- * A model's forecasts have one shape, that of its first: quantiles at given levels, a sample of a given size, or
- * a standard deviation. Their numbers stand in the payload of the journal's row, in the place of probabilities,
- * so a model has one or the other. Forecasts of another shape are counted (`forecast_changed`) and not scored.
+ * A model's forecasts have one shape, that of its first: quantiles at given levels, a sample of a given size,
+ * or a standard deviation. Their numbers stand in the payload of the journal's row, in the place of
+ * probabilities, so a model has one or the other. Forecasts of another shape are counted (`forecast_changed`)
+ * and not scored.
  */
 #ifndef MONITOR_LABEL_FORECAST_H
 #define MONITOR_LABEL_FORECAST_H
@@ -29,10 +30,11 @@ struct forecast_score {
 
 /* Is the record's forecast of this shape? A shape of none becomes that of the record. */
 bool forecast_fits(struct forecast_shape *shape, const struct record *r);
-/* `number` [shape->n] as kept, `value` the point prediction (of FORECAST_NORMAL: its mean), y the label. `key`
- * makes the place within a step of the forecast, the same whenever it is asked for. All NaN without a shape. */
-struct forecast_score forecast_score(const struct forecast_shape *shape, const double *number, double value,
-                                     double y, uint64_t key);
+/* `number` [shape->n] as kept, `value` the point prediction (of FORECAST_NORMAL: its mean), y the label.
+ * `key` makes the place within a step of the forecast, the same whenever it is asked for. All NaN without a
+ * shape. */
+struct forecast_score forecast_score(const struct forecast_shape *shape, const double *number,
+                                     double value, double y, uint64_t key);
 void forecast_save(const struct forecast_shape *shape, struct codec *out);
 bool forecast_load(struct forecast_shape *shape, struct codec *in); /* false: damaged */
 

@@ -127,8 +127,8 @@ void labels_forget(struct labels *l); /* windows whose rows have left the journa
 	               .forecast = { NOTHING, NOTHING, NOTHING } }
 double labels_row_level(const struct labels *l, const struct journal_row *row);
 /* `payload`: what the journal keeps beside the row; NULL: nothing. */
-void labels_judge_number(const struct labels *l, const struct journal_row *row, const double *payload, double y,
-                         struct outcome *o);
+void labels_judge_number(const struct labels *l, const struct journal_row *row, const double *payload,
+                         double y, struct outcome *o);
 void labels_judge_class(const struct labels *l, const struct journal_row *row, const double *probs,
                         uint32_t class, struct outcome *o);
 void labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o);
