@@ -120,7 +120,8 @@ const struct documentation documentation_labels[] = {
 	{ "label_levels", "n", "Intervals or sets of the level with a label." },
 	{ "label_levels", "covered", "Labels inside." },
 	{ "label_quantiles", "",
-	  "Quantile forecasts by level and day; window_ms -9223372036854775808: the days of `label_recent` together." },
+	  "Quantile forecasts by level and day; window_ms -9223372036854775808: the days of `label_recent` "
+	  "together." },
 	{ "label_quantiles", "level", "Level of the quantile." },
 	{ "label_quantiles", "n", "Labels of forecasts with the quantile." },
 	{ "*", "share", "Share of labels at or below the quantile: its level, where calibrated." },

@@ -122,7 +122,8 @@ add(void *self, const struct metric_row *row, struct diag *d)
 		u = metric_pit_quantiles(in[QUANTILES].level, in[QUANTILES].value, in[QUANTILES].n,
 		                         in[Y].number, uniform);
 	else
-		return diag_set(d, ERR_INVALID, "no u, no mu and sigma above 0, no samples, no quantiles at ascending levels");
+		return diag_set(d, ERR_INVALID, "no u, no mu and sigma above 0, no samples, no quantiles at"
+		                                " ascending levels");
 	s->n += 1.0;
 	s->sum += u;
 	metric_pit_polynomials(u, polynomial);
