@@ -100,6 +100,39 @@ the_group_that_loses_coverage_is_alerted_alone(void **state)
 	history_close(&w);
 }
 
+/* One group has never had the level promised, and does not change: it has a ticket, once, and nobody else. */
+static void
+a_group_that_never_had_its_level_has_one_ticket(void **state)
+{
+	struct history w;
+	uint64_t seed = 12;
+	char text[2000];
+
+	(void)state;
+	history_open(&w, HEAD "    segments: [country]\n    segments_max: 4\n");
+	for (int i = 0; i < RECORDS; i++) {
+		const char *c = country(&seed);
+		double y = history_normal(&seed);
+		long long ts = BEGIN_MS + (long long)i * STEP_MS;
+
+		fprintf(w.records, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"m\",\"segment\":{\"country\":\"%s\"},\"conformal\":"
+		        "{\"n_cal\":5000},\"prediction\":{\"value\":0,\"lower\":-1.8,\"upper\":1.8,\"level\":0.9}}\n", i, ts, c);
+		fprintf(w.labels, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"m\",\"label\":%.5f}\n", i, ts + 30000,
+		        y * (strcmp(c, "FR") ? .9 : 1.4));
+	}
+	history_written(&w);
+	history_run(&w, 1, 3000, 30, 15);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM streams WHERE kind = 'coverage' AND field = 'contract'"), 5);
+	history_text(&w, "SELECT group_concat(segment || ' ' || s.field || ' ' || a.severity || ' ' || a.state) FROM alerts a"
+	             " JOIN streams s USING (stream_id) WHERE a.kind = 'coverage'", text, sizeof text);
+	assert_string_equal(text, "country=FR contract warning open");
+	history_text(&w, "SELECT text FROM alerts_open WHERE kind = 'coverage'", text, sizeof text);
+	assert_non_null(strstr(text, "coverage:contract is below the level promised"));
+	assert_non_null(strstr(text, "size:  coverage 0.8"));
+	assert_non_null(strstr(text, "segment country=FR"));
+	history_close(&w);
+}
+
 static void
 features_are_watched_by_segment_when_asked(void **state)
 {
@@ -194,6 +227,7 @@ keys_come_and_go(void **state)
 const struct CMUnitTest segments_tests[] = {
 	PROMISE(the_most_frequent_values_are_watched_and_the_rest_together),
 	PROMISE(the_group_that_loses_coverage_is_alerted_alone),
+	TEST("segments/a_group_that_never_had_its_level_has_one_ticket", a_group_that_never_had_its_level_has_one_ticket),
 	PROMISE(features_are_watched_by_segment_when_asked),
 	PROMISE(a_fitted_segment_has_the_reference_of_its_rows),
 	PROMISE(crashes_change_nothing),

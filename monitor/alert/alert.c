@@ -20,7 +20,7 @@ alert_severity(const struct news *n)
 {
 	if (n->promise != PROMISE_CERTIFIED)
 		return "info";
-	return fabs(n->effect.size) >= 0.5 ? "critical" : "warning";
+	return fabs(n->effect.size) >= 0.5 && !stream_is_contract(n->stream) ? "critical" : "warning";
 }
 
 /* 128-bit hash of (stream, detector, topic, partition, offset): the same when the record is read again. */

@@ -69,6 +69,13 @@ alert_cell_json(const struct stream *s, uint32_t cell, char *out, size_t size)
 	return at + (size_t)snprintf(out + at, size - at, "\"");
 }
 
+/* Misses of intervals on one side. */
+static bool
+is_tail(const struct stream *s)
+{
+	return s->kind == STREAM_COVERAGE && s->field_length && !stream_is_contract(s);
+}
+
 /* Rates as shares, their change in points of a hundred; coverage and accuracy are told as such, not as misses
  * and errors. */
 static void
@@ -77,7 +84,7 @@ rate_text(const struct news *n, char *out, size_t size)
 	const struct effect *e = &n->effect;
 	const struct stream *s = n->stream;
 	bool estimated = s->kind == STREAM_CONFIDENCE;
-	bool falls = estimated || (s->kind == STREAM_COVERAGE && !s->field_length);
+	bool falls = estimated || (s->kind == STREAM_COVERAGE && !is_tail(s));
 	const char *name = estimated ? "accuracy estimated without labels" : falls ? "coverage" :
 	                   s->kind == STREAM_ERROR ? "error rate" : "share";
 	double from = falls ? 1 - e->old_value : e->old_value, to = falls ? 1 - e->new_value : e->new_value;
@@ -142,15 +149,23 @@ what_text(const struct news *n, char *out, size_t size)
 		                             "is acknowledged", "is below its limit" };
 	static const char *const over[] = { "is above its limit", "is further above its limit", "is back",
 		                            "is acknowledged", "is above its limit" };
+	static const char *const promised[] = { "is below the level promised", "is further below the level promised",
+		                                "is no longer watched", "is acknowledged", "is below the level promised",
+		                                "may be below the level promised" };
 	const struct stream *s = n->stream;
 	double shown;
 	bool falls;
-	bool tail = s->kind == STREAM_COVERAGE && s->field_length;
+	bool tail = is_tail(s);
 	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
 	                          s->type == STREAM_BINARY ? rose : others;
 
 	if (s->kind == STREAM_CONFIDENCE) {
 		snprintf(out, size, "estimated accuracy %s, by confidence alone: blind to concept change", fell[n->kind]);
+		return;
+	}
+	if (stream_is_contract(s)) {
+		snprintf(out, size, "%.200s %s", s->name,
+		         promised[n->kind]);
 		return;
 	}
 	if (limited_shown(s, 0, &shown, &falls))
@@ -162,8 +177,9 @@ static void
 who_text(const struct news *n, char *out, size_t size)
 {
 	const struct stream *s = n->stream;
-	int at = snprintf(out, size, "model %.100s%s%.60s", s->model->name, s->version_length ? ", version " : "",
-	                  s->version);
+	int at = snprintf(out, size, "model %.100s%s%.60s%s%.200s", s->model->name,
+	                  s->version_length ? ", version " : "", s->version, s->segment ? ", segment " : "",
+	                  stream_segment(s));
 
 	if (!n->findings || at < 0 || (size_t)at + 3 >= size)
 		return;

@@ -248,7 +248,7 @@ expect_streams(struct check_model *m)
 	expect_segments(m, numeric, categorical);
 	if (config->labels_enabled) {
 		add_stream(m, CLASS_LABELS, STREAM_BINARY,
-		           2 * segment_families(config) + limited_count(config));
+		           2 * segment_families(config) + segment_contracts(config) + limited_count(config));
 		m->class[CLASS_LABELS].coverage = m->class[CLASS_LABELS].error = true;
 	}
 }

@@ -17,6 +17,8 @@
 #include "monitor/label/labels_inside.h"
 
 enum { TEST_EVERY = 50 };
+/* Chance that any coverage of a calibration is below its p0 at all (delta of contract 15). */
+#define P0_ERROR 0.01
 
 struct label_window *
 label_window(struct labels *l, uint64_t serial)
@@ -28,29 +30,68 @@ label_window(struct labels *l, uint64_t serial)
 	return at < l->windows ? &l->window[at] : NULL;
 }
 
-/* With a calibration of known size the null of the coverage is known (contract 3, 15); without, it is
- * compared with the reference, and so are its tails: an interval that fails on one side fails there first. */
+/* The null of a coverage is known where the calibration has a known size (contract 3, 15). */
+static bool
+promise_level(const struct labels *l, struct stream *s, double n_cal, double level)
+{
+	const struct model_config *c = l->model->config;
+
+	if (!s || !(n_cal > 0) || !(level > 0 && level < 1))
+		return false;
+	s->known_p0 = metric_p0_value(n_cal, 1 - level, P0_ERROR, segment_families(c), c->coverage_tolerance);
+	s->known_level = level;
+	if (!(s->known_p0 > 0 && s->known_p0 < 1))
+		s->known_p0 = (double)NAN;
+	return !isnan(s->known_p0);
+}
+
+static void
+start(struct labels *l, struct stream *s)
+{
+	struct common *common = l->model->common;
+
+	common->at_ms = common->watermark_ms;
+	if (!common->fitting)
+		stream_start_tests(s, NULL);
+}
+
+/* Scores that the version's threshold was made of, as far as it is known; NaN. */
+static double
+calibration_size(const struct labels *l, const struct version *v)
+{
+	const struct model_config *c = l->model->config;
+
+	return c->coverage_calibration > 0 ? (double)c->coverage_calibration :
+	       c->coverage_calibration == CALIBRATION_FROM_RECORD ? v->n_cal : (double)NAN;
+}
+
+/* Has the group ever had the coverage that was promised? Judged as if its share of the calibration were its
+ * own: nobody promised it more than such a calibration could keep. An empty set never covers. */
+static void
+contract_stream(struct labels *l, struct version *v, double level)
+{
+	const struct version *all = model_version(l->model, NULL, v->text, v->length);
+	double n_cal = all ? floor(calibration_size(l, all) * v->segment->share) : (double)NAN;
+
+	if (!(metric_p0_rank(n_cal, 1 - level) >= 1) || !strcmp(v->segment->text, "set_size=0"))
+		return;
+	v->contract = model_stream(l->model, v->outcomes, STREAM_COVERAGE, STREAM_BINARY, COVERAGE_CONTRACT,
+	                           sizeof COVERAGE_CONTRACT - 1, v);
+	if (promise_level(l, v->contract, n_cal, level))
+		start(l, v->contract);
+}
+
+/* Without a known null a coverage is compared with the reference, and so are its tails: an interval that fails
+ * on one side fails there first. A group is compared with its own past, as nobody promised it the level that
+ * all have together, and beside that with the level. */
 static void
 coverage_streams(struct labels *l, struct version *v, bool interval, double level)
 {
-	const struct model_config *c = l->model->config;
-	struct common *common = l->model->common;
-	double n_cal = c->coverage_calibration > 0 ? (double)c->coverage_calibration :
-	               c->coverage_calibration == CALIBRATION_FROM_RECORD ? v->n_cal : (double)NAN;
-	struct stream *s;
-
-	s = v->coverage = model_stream(l->model, v->outcomes, STREAM_COVERAGE, STREAM_BINARY, "", 0, v);
-	/* a group is compared with its own past: nobody promised it the level that all have together */
-	if (s && n_cal > 0 && level > 0 && level < 1 && !v->segment) {
-		s->known_p0 = metric_p0_value(n_cal, 1 - level, 0.01, segment_families(c), c->coverage_tolerance);
-		s->known_level = level;
-		if (!(s->known_p0 > 0 && s->known_p0 < 1))
-			s->known_p0 = (double)NAN;
-	}
-	if (s && !isnan(s->known_p0)) {
-		common->at_ms = common->watermark_ms;
-		if (!common->fitting)
-			stream_start_tests(s, NULL);
+	v->coverage = model_stream(l->model, v->outcomes, STREAM_COVERAGE, STREAM_BINARY, "", 0, v);
+	if (v->segment)
+		contract_stream(l, v, level);
+	else if (promise_level(l, v->coverage, calibration_size(l, v), level)) {
+		start(l, v->coverage);
 		return;
 	}
 	if (!interval)
@@ -81,6 +122,8 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		v->below->value[at] = o->below;
 	if (v->above)
 		v->above->value[at] = o->above;
+	if (v->contract)
+		v->contract->value[at] = o->miss;
 	if (v->error)
 		v->error->value[at] = o->wrong;
 	for (enum limited k = 0; k < LIMITED; k++)

@@ -15,7 +15,8 @@ enum stream_kind {
 	STREAM_OOD,        /* ood:energy, of the logits */
 	STREAM_UNCERTAINTY, /* uncertainty:FIGURE, names of uncertainty.h */
 	STREAM_PROBE,      /* probe:PERTURBATION/SEVERITY, binary: did the class of the twin flip? */
-	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? */
+	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? coverage:below|above: on that side;
+	                    * coverage:contract: the same as coverage, of a group, against the level promised */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
 	STREAM_CONFIDENCE, /* confidence:accuracy, binary: below the threshold of label/confidence.h? */
@@ -27,6 +28,9 @@ enum stream_kind {
 	STREAM_AT_LEAST, /* at_least:NAME */
 	STREAM_KINDS
 };
+
+/* Field of a group's coverage against the level promised. */
+#define COVERAGE_CONTRACT "contract"
 
 /* The set of rows of a model (rows.h) that has the values of a kind. */
 enum kind_rows {

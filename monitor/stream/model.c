@@ -145,20 +145,21 @@ model_bytes(const struct model *m)
 /* -- streams ------------------------------------------------------------------------------------------ */
 
 /* Labels come late: a model with predictions keeps room for their streams from the beginning: coverage and
- * its two tails for intervals, coverage and error for classes, and figures with a limit. */
+ * its two tails for intervals, coverage and error for classes, figures with a limit, and of groups the
+ * coverage against the level promised. */
 static uint32_t
 label_streams_expected(const struct model *m)
 {
-	uint32_t outputs = 0, limited = limited_count(m->config);
+	uint32_t outputs = 0, others = limited_count(m->config) + segment_contracts(m->config);
 
 	for (uint32_t i = 0; i < m->versions; i++) {
 		if (m->version[i]->segment)
 			continue;
 		if (m->version[i]->width)
-			return 3 * segment_families(m->config) + limited;
+			return 3 * segment_families(m->config) + others;
 		outputs += m->version[i]->rows->streams;
 	}
-	return m->labels && outputs ? 2 * segment_families(m->config) + limited : 0;
+	return m->labels && outputs ? 2 * segment_families(m->config) + others : 0;
 }
 
 double

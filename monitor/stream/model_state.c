@@ -327,7 +327,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		return;
 	if (s->kind == STREAM_COVERAGE)
 		output = !strcmp(s->field, "below") ? &v->below :
-		         !strcmp(s->field, "above") ? &v->above : &v->coverage;
+		         !strcmp(s->field, "above") ? &v->above :
+		         !strcmp(s->field, COVERAGE_CONTRACT) ? &v->contract : &v->coverage;
 	else if (s->kind == STREAM_ERROR)
 		output = &v->error;
 	else if (s->kind == STREAM_CONFIDENCE)

@@ -85,6 +85,12 @@ segment_families(const struct model_config *c)
 	return 1 + (uint32_t)(keys < SEGMENT_KEYS_MAX ? keys : SEGMENT_KEYS_MAX) * (c->segments_max + 1);
 }
 
+uint32_t
+segment_contracts(const struct model_config *c)
+{
+	return c->coverage_calibration == CALIBRATION_UNKNOWN ? 0 : segment_families(c) - 1;
+}
+
 bool
 segment_has_outputs(const struct model *m, const struct segment *s)
 {

@@ -77,6 +77,8 @@ bool segment_has_outputs(const struct model *m, const struct segment *s);
 struct segment *segment_find(struct model *m, const char *text, size_t length);
 /* All records, and the families of every key at most: what shares of the budget are kept for. */
 uint32_t segment_families(const struct model_config *config);
+/* Groups that may have a test of their coverage against the level promised, beside that of their past. */
+uint32_t segment_contracts(const struct model_config *config);
 
 void segments_save(const struct segments *s, struct codec *out); /* NULL is fine */
 int segments_load(struct model *m, struct codec *in);

@@ -339,6 +339,12 @@ stream_effect(const struct stream *s, const struct gauge *g, struct effect *out)
 	}
 }
 
+bool
+stream_is_contract(const struct stream *s)
+{
+	return s->kind == STREAM_COVERAGE && !strcmp(s->field, COVERAGE_CONTRACT);
+}
+
 static void
 suspend(struct stream *s, bool on)
 {
@@ -377,7 +383,7 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, str
 		news = episode_judge(e, &effect, s->model->config->min_effect);
 		if (news == EPISODE_WORSE)
 			alert_worse(s, rows, i, &effect, out);
-		over = news == EPISODE_OVER;
+		over = news == EPISODE_OVER && !stream_is_contract(s); /* what was never held is told once */
 		if (over)
 			alert_over(s, rows->sequence[i], rows->watermark_ms[i], &effect, "evidence", out);
 	}

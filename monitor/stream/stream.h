@@ -138,6 +138,8 @@ struct stream *stream_create(struct model *m, struct segment *segment, enum stre
 void stream_destroy(struct stream *s);
 size_t stream_bytes(const struct stream *s);
 const char *stream_type_text(enum stream_type type);
+/* Is it a group's coverage against the level promised? Its alert is a ticket: one a reference. */
+bool stream_is_contract(const struct stream *s);
 const char *stream_segment(const struct stream *s); /* key=value, "" for all */
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
