@@ -82,8 +82,8 @@ contract_stream(struct labels *l, struct version *v, double level)
 }
 
 /* Without a known null a coverage is compared with the reference, and so are its tails: an interval that
- * fails on one side fails there first. A group is compared with its own past, as nobody promised it the level that
- * all have together, and beside that with the level. */
+ * fails on one side fails there first. A group is compared with its own past, as nobody promised it the level
+ * that all have together, and beside that with the level. */
 static void
 coverage_streams(struct labels *l, struct version *v, bool interval, double level)
 {
