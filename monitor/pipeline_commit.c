@@ -155,6 +155,8 @@ put_news(struct pipeline *p, const struct news *n)
 		.effect_unit = stream_unit(s),
 		.explanation = n->explanation,
 		.harm = n->harm,
+		.moved = *n->moved ? n->moved : NULL,
+		.diagnosis = *n->diagnosis ? n->diagnosis : NULL,
 		.text = n->text,
 	};
 	int err;

@@ -72,7 +72,11 @@ const struct documentation documentation_table[] = {
 	{ "*", "explanation",
 	  "JSON: bins, categories and segments in which the change concentrates; joint: features by evidence." },
 	{ "*", "harm", "Coverage or error now, or that it is not labelled yet." },
-	{ "*", "text", "The alert in five lines." },
+	{ "*", "text", "The alert in a few lines." },
+	{ "*", "moved", "Kinds of uncertainty that moved with it: inputs, ood, epistemic, aleatoric, total, discrepancy,"
+	  " structure, coverage, performance; abstained: they cannot be told apart; NULL: nothing is told." },
+	{ "*", "diagnosis",
+	  "What moved and what did not, from which percentile of the reference to which, and what was seen first." },
 	{ "*", "event", "What happened." },
 	{ "*", "watermark", "Event time up to which everything has been seen." },
 	{ "*", "epoch", "How often the topic was found to be recreated." },

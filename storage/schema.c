@@ -124,7 +124,8 @@ static const char tables_alerts[] =
 	" method TEXT, state TEXT NOT NULL, resolved_by TEXT, verdict TEXT, opened_ms INTEGER, started_ms INTEGER,"
 	" updated_ms INTEGER, resolved_ms INTEGER, statistic REAL, effect REAL, effect_low REAL,"
 	" effect_high REAL, effect_unit TEXT, old_value REAL, new_value REAL, promise_words TEXT,"
-	" dependence TEXT, explanation TEXT, harm TEXT, text TEXT, topic TEXT, partition INTEGER,"
+	" dependence TEXT, explanation TEXT, harm TEXT, text TEXT, moved TEXT, diagnosis TEXT,"
+	" topic TEXT, partition INTEGER,"
 	" offset INTEGER" STRICT_ROWS
 	"CREATE INDEX alerts_episode ON alerts(episode_id);"
 	"CREATE INDEX alerts_unresolved ON alerts(opened_ms) WHERE state <> 'resolved';"

@@ -261,6 +261,7 @@ struct alert_row {
 	double effect, effect_low, effect_high, old_value, new_value;
 	const char *effect_unit;
 	const char *promise_words, *dependence, *explanation /* JSON */, *harm, *text /* five lines */;
+	const char *moved, *diagnosis; /* kinds of uncertainty: their names, and a sentence */
 	const char *topic;
 	int32_t partition;
 	int64_t offset;

@@ -29,10 +29,10 @@ int store_put_detector(struct store *s, const struct detector_row *row)
 	"episode_id, stream_id, kind, severity, promise, method, state, resolved_by, opened_ms,"   \
 	" started_ms, updated_ms, resolved_ms, statistic, effect, effect_low, effect_high,"        \
 	" effect_unit, old_value, new_value, promise_words, dependence, explanation, harm, text,"  \
-	" topic, partition, offset"
+	" moved, diagnosis, topic, partition, offset"
 #define ALERT_VALUES                                                                               \
 	"?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"   \
-	" ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28"
+	" ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30"
 
 enum { ALERT_PLACE = 3 }; /* topic, partition, offset come last */
 
@@ -49,6 +49,7 @@ static int run_alert(struct store *s, enum slot slot, const char *sql, const str
 		value_text(row->effect_unit), value_real(row->old_value), value_real(row->new_value),
 		value_text(row->promise_words), value_text(row->dependence),
 		value_text(row->explanation), value_text(row->harm), value_text(row->text),
+		value_text(row->moved), value_text(row->diagnosis),
 		value_text(row->topic), value_int(row->partition), value_int(row->offset),
 	};
 
@@ -81,7 +82,8 @@ int store_update_alert(struct store *s, const struct alert_row *row)
 	                    "new_value = coalesce(?20, new_value), promise_words = coalesce(?21, "
 	                    "promise_words), dependence = coalesce(?22, dependence), explanation = "
 	                    "coalesce(?23, explanation), harm = coalesce(?24, harm), text = "
-	                    "coalesce(?25, text)"
+	                    "coalesce(?25, text), moved = coalesce(?26, moved), diagnosis = coalesce(?27, "
+	                    "diagnosis)"
 	                    " WHERE alert_id = ?1", row, ALERT_PLACE);
 
 	if (!err && sqlite3_changes(s->db) == 0) {

@@ -276,6 +276,14 @@ members_that_drift_apart_raise_the_epistemic_stream_alone(void **state)
 	                 " ORDER BY opened LIMIT 1", verdict, sizeof verdict);
 	assert_non_null(strstr(verdict, "inputs quiet, epistemic from percentile "));
 	assert_non_null(strstr(verdict, ", aleatoric flat; first: uncertainty:var_"));
+	history_text(&w, "SELECT diagnosis FROM alerts_history WHERE stream = 'uncertainty:var_epistemic' AND"
+	                 " moved GLOB 'epistemic*' ORDER BY opened LIMIT 1", verdict, sizeof verdict);
+	assert_non_null(strstr(verdict, "epistemic from the 50th to the "));
+	assert_non_null(strstr(verdict, " percentile, aleatoric flat; first: uncertainty:var_"));
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts WHERE diagnosis IS NOT NULL AND"
+	                                   " instr(text, 'kind:  ' || diagnosis) = 0"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM outbox o JOIN alerts a USING (alert_id) WHERE"
+	                                   " a.moved IS NOT NULL AND o.body ->> '$.moved' IS NULL"), 0);
 	/* members and noise were drawn apart */
 	assert_true(fabs(history_real(&w, "SELECT rank_correlation FROM separability WHERE n >= 500")) < .15);
 	assert_true(history_count(&w, "SELECT count(DISTINCT day) FROM uncertainty_daily") > 20);

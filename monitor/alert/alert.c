@@ -157,6 +157,7 @@ first_news(const struct test *t, enum news_kind kind, const struct rows *rows, u
 	n->season = t->keyed ? season_text(s->season->season) : "";
 	explain_news(n, false);
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
+	diagnosis_look(s, &n->standing);
 	n->event = 1;
 	return n;
 }
@@ -227,6 +228,7 @@ later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t wat
 	n->started_ms = s->episode.started_ms;
 	n->effect = *effect;
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
+	diagnosis_look(s, &n->standing);
 	n->statistic = (double)NAN;
 	n->promise = test_promise(t);
 	n->method = t->method;

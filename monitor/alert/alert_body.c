@@ -94,6 +94,8 @@ alert_body(const struct alert_row *row, const struct stream *s, const char *even
 	put_number(out, "old_value", row->old_value);
 	put_number(out, "new_value", row->new_value);
 	put_word(out, "harm", row->harm);
+	put_word(out, "moved", row->moved);
+	put_word(out, "diagnosis", row->diagnosis);
 	if (row->explanation)
 		fprintf(out, ",\"explanation\":%s", row->explanation);
 	if (n && n->alerts)

@@ -1,4 +1,5 @@
-/* alert_text.c -- an alert in five lines: what, since when, how big, who, harm; then the next command. And
+/* alert_text.c -- an alert in a few lines: what, since when, how big, who, harm; where something can be said of it,
+ * which kind of uncertainty (diagnosis.h); then the next command. And
  * which alerts are one episode. */
 #include <math.h>
 #include <stdio.h>
@@ -190,7 +191,7 @@ who_text(const struct news *n, char *out, size_t size)
 static char *
 text_of(const struct common *common, const struct news *n)
 {
-	enum { TEXT_SIZE = 2600 };
+	enum { TEXT_SIZE = 3300 };
 	const struct stream *s = n->stream;
 	char what[320], size[200], since[32], promise[160], who[1100], *text = must_calloc(TEXT_SIZE, 1);
 
@@ -201,9 +202,10 @@ text_of(const struct common *common, const struct news *n)
 	who_text(n, who, sizeof who);
 	snprintf(text, TEXT_SIZE,
 	         "what:  %.100s %s (%s, %s; %s)\nsince: %s\nsize:  %s\nwho:   %s\nharm:  %s\n"
-	         "next:  driftd alerts %s %.8s",
+	         "%s%s%snext:  driftd alerts %s %.8s",
 	         s->model->name, what, kind_table[s->kind].alert, n->method ? n->method : "-", promise, since, size,
-	         who, n->harm, common->config->database, n->alert_id);
+	         who, n->harm, *n->diagnosis ? "kind:  " : "", n->diagnosis, *n->diagnosis ? "\n" : "",
+	         common->config->database, n->alert_id);
 	return text;
 }
 
@@ -239,6 +241,8 @@ alert_settle(struct common *common, struct outbound *out)
 		struct news *n = &out->news[i];
 
 		episodes_settle(common, n);
+		if (n->kind != NEWS_NOTE)
+			diagnosis_words(n, n->moved, sizeof n->moved, n->diagnosis, sizeof n->diagnosis);
 		n->text = text_of(common, n);
 	}
 	out->news_sorted = out->news_count;

@@ -190,6 +190,7 @@ episodes_settle(struct common *common, struct news *n)
 		memcpy(s->episode_id, episode ? episode : n->alert_id, sizeof s->episode_id);
 		s->settled_open = true;
 		s->settled_ms = n->started_ms;
+		s->settled_opened_ms = n->opened_ms;
 		memcpy(s->settled_alert, n->alert_id, sizeof s->settled_alert);
 	} else if (n->kind == NEWS_OVER) {
 		s->settled_open = false;

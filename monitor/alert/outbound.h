@@ -11,6 +11,7 @@
 #include "detectors/detector.h"
 #include "detectors/kit/cells.h"
 #include "detectors/runner.h"
+#include "monitor/alert/diagnosis.h"
 #include "storage/store.h"
 
 struct findings;
@@ -47,6 +48,8 @@ struct news {
 	char *alerts;              /* open alerts of the episode, JSON, malloc()ed, or NULL */
 	uint32_t others;           /* of them beside this one */
 	char harm[160];            /* coverage or error when the present window began */
+	struct standing standing;  /* of each kind of uncertainty then */
+	char moved[128], diagnosis[640]; /* diagnosis.h; set when news are sorted, "": nothing to say */
 	char *explanation;         /* JSON or NULL, malloc()ed */
 	struct findings *findings; /* where hits concentrate, or NULL, malloc()ed */
 	char *text;                /* five lines, malloc()ed; filled when sorted */

@@ -111,6 +111,8 @@ struct stream {
 	double known_level;           /* the level that it belongs to */
 	bool too_short;               /* joint: fewer days in the reference than a promise needs */
 	bool window_alerted;          /* an episode was open when the last window closed */
+	double standing_n, standing_sum; /* of stream_percentile: how many values, their mid-ranks */
+	uint64_t window_values;       /* values up to the end of the last window */
 	bool dependent;               /* categorical: no step was found that makes its records independent */
 
 	struct summary summary;       /* of the current window */
@@ -127,6 +129,7 @@ struct stream {
 	char episode_id[33];        /* of the open or last alert */
 	bool settled_open;
 	int64_t settled_ms;         /* its estimated start */
+	int64_t settled_opened_ms;
 	char settled_alert[33];
 	double settled_effect;      /* last told */
 	uint64_t settled_topic;     /* hash of the topic of its opening record */
@@ -141,6 +144,10 @@ const char *stream_type_text(enum stream_type type);
 /* Is it a group's coverage against the level promised? Its alert is a ticket: one a reference. */
 bool stream_is_contract(const struct stream *s);
 const char *stream_segment(const struct stream *s); /* key=value, "" for all */
+/* Mean percentile in the reference of the last STREAM_STANDING values or so, as of the last window; 50: as in
+ * the reference; NaN: too few, or no reference. */
+enum { STREAM_STANDING = 100, STREAM_STANDING_MIN = 50 };
+double stream_percentile(const struct stream *s);
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 

@@ -52,6 +52,9 @@ stream_save(const struct stream *s, struct codec *out)
 	episode_save(&s->episode, out);
 	codec_put_bytes(out, s->episode_id, sizeof s->episode_id);
 	codec_put_u64(out, s->settled_topic);
+	codec_put_f64(out, s->standing_n);
+	codec_put_f64(out, s->standing_sum);
+	codec_put_u64(out, s->window_values);
 	if (s->categories)
 		save_categories(s->categories, out);
 	codec_put_u8(out, s->explain != NULL);
@@ -144,8 +147,12 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	codec_get_bytes(in, s->episode_id, sizeof s->episode_id);
 	s->episode_id[sizeof s->episode_id - 1] = 0;
 	s->settled_topic = codec_get_u64(in);
+	s->standing_n = codec_get_f64(in);
+	s->standing_sum = codec_get_f64(in);
+	s->window_values = codec_get_u64(in);
 	s->settled_open = s->episode.open; /* news are settled before every commit */
 	s->settled_ms = s->episode.started_ms;
+	s->settled_opened_ms = s->episode.opened_ms;
 	memcpy(s->settled_alert, s->episode.alert_id, sizeof s->settled_alert);
 	s->settled_effect = s->episode.reported;
 	err = s->categories ? load_categories(s, in) : 0;

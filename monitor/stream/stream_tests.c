@@ -454,6 +454,7 @@ stream_learned(struct stream *s)
 		s->model->ref.hash = reference_hash(s->reference, s->references);
 		model_reference(s->model, s->generation ? "rebaseline" : "first");
 	}
+	s->standing_n = s->standing_sum = 0;
 	memset(s->summary.count, 0, sizeof s->summary.count); /* other cells from here on */
 	memset(s->summary.recent, 0, sizeof s->summary.recent);
 	start_tests(s, true);

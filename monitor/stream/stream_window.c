@@ -118,6 +118,30 @@ keep_standing(struct stream *s)
 	}
 }
 
+/* A window of STREAM_STANDING values replaces what was before; smaller ones leave some of it. */
+static void
+keep_percentile(struct stream *s)
+{
+	double n = 0, sum = 0, left;
+
+	s->window_values += s->summary.n;
+	if (!s->cells || s->cells_provisional || s->code)
+		return;
+	for (uint32_t i = 0; i < s->cells->n; i++) {
+		n += (double)s->summary.count[i];
+		sum += (double)s->summary.count[i] * s->cells->mid[i];
+	}
+	left = fmin(s->standing_n, fmax(0, STREAM_STANDING - n));
+	s->standing_sum = (s->standing_n > 0 ? s->standing_sum * (left / s->standing_n) : 0) + sum;
+	s->standing_n = left + n;
+}
+
+double
+stream_percentile(const struct stream *s)
+{
+	return s->standing_n >= STREAM_STANDING_MIN ? 100 * s->standing_sum / s->standing_n : (double)NAN;
+}
+
 void
 stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, struct outbound *out)
 {
@@ -133,8 +157,10 @@ stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, 
 	}
 	if (keep)
 		return;
-	if (s->summary.n + s->summary.missing)
+	if (s->summary.n + s->summary.missing) {
 		keep_standing(s);
+		keep_percentile(s);
+	}
 	summary_clear(&s->summary);
 	s->warm_window = s->warms;
 	for (uint32_t i = 0; i < s->tests; i++)

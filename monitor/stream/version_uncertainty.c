@@ -158,33 +158,57 @@ complete(const struct stream *s)
 	return s && !s->learning && s->references >= LIMIT_REFERENCE_MIN;
 }
 
+static double
+correlation(const struct stream *epistemic, const struct stream *aleatoric, uint32_t *n)
+{
+	uint32_t room = epistemic->references;
+	double *x = calloc(2 * (size_t)room, sizeof *x), rho = (double)NAN;
+
+	*n = x ? pair_up(epistemic, aleatoric, x, x + room) : 0;
+	if (*n >= LIMIT_REFERENCE_MIN)
+		rho = rank_correlation(x, x + room, *n);
+	free(x);
+	return rho;
+}
+
 static int
 put_pair(const struct stream *epistemic, const struct stream *aleatoric, struct store *store)
 {
-	uint32_t room = epistemic->references, n;
-	double *x = calloc(2 * (size_t)room, sizeof *x), rho = (double)NAN;
+	uint32_t n;
+	double rho = correlation(epistemic, aleatoric, &n);
 
-	n = x ? pair_up(epistemic, aleatoric, x, x + room) : 0;
-	if (n >= LIMIT_REFERENCE_MIN)
-		rho = rank_correlation(x, x + room, n);
-	free(x);
 	return store_put_separability(store, epistemic->id, aleatoric->id, rho, n);
+}
+
+static const enum uncertainty_figure pairs[][2] = {
+	{ UNCERTAINTY_MI_CORRECTED, UNCERTAINTY_EXPECTED },
+	{ UNCERTAINTY_EPKL_CORRECTED, UNCERTAINTY_EXPECTED },
+	{ UNCERTAINTY_DISAGREEMENT, UNCERTAINTY_EXPECTED },
+	{ UNCERTAINTY_MI, UNCERTAINTY_EXPECTED },
+	{ UNCERTAINTY_VACUITY, UNCERTAINTY_EXPECTED },
+	{ UNCERTAINTY_VAR_EPISTEMIC, UNCERTAINTY_VAR_ALEATORIC },
+};
+enum { PAIRS = sizeof pairs / sizeof pairs[0] };
+
+double
+version_uncertainty_separability(const struct version *v)
+{
+	for (size_t i = 0; i < PAIRS; i++) {
+		const struct stream *a = v->uncertainty[pairs[i][0]], *b = v->uncertainty[pairs[i][1]];
+		uint32_t n;
+
+		if (complete(a) && complete(b))
+			return correlation(a, b, &n);
+	}
+	return (double)NAN;
 }
 
 int
 version_uncertainty_put_separability(struct version *v, struct store *store)
 {
-	static const enum uncertainty_figure pairs[][2] = {
-		{ UNCERTAINTY_MI_CORRECTED, UNCERTAINTY_EXPECTED },
-		{ UNCERTAINTY_EPKL_CORRECTED, UNCERTAINTY_EXPECTED },
-		{ UNCERTAINTY_DISAGREEMENT, UNCERTAINTY_EXPECTED },
-		{ UNCERTAINTY_MI, UNCERTAINTY_EXPECTED },
-		{ UNCERTAINTY_VACUITY, UNCERTAINTY_EXPECTED },
-		{ UNCERTAINTY_VAR_EPISTEMIC, UNCERTAINTY_VAR_ALEATORIC },
-	};
 	int err = 0;
 
-	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0] && !err; i++) {
+	for (size_t i = 0; i < PAIRS && !err; i++) {
 		const struct stream *a = v->uncertainty[pairs[i][0]], *b = v->uncertainty[pairs[i][1]];
 		uint32_t learned = complete(a) && complete(b) ? 1 + a->generation + b->generation : 0;
 
