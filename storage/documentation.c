@@ -73,8 +73,8 @@ const struct documentation documentation_table[] = {
 	  "JSON: bins, categories and segments in which the change concentrates; joint: features by evidence." },
 	{ "*", "harm", "Coverage or error now, or that it is not labelled yet." },
 	{ "*", "text", "The alert in a few lines." },
-	{ "*", "moved", "Kinds of uncertainty that moved with it: inputs, ood, epistemic, aleatoric, total, discrepancy,"
-	  " structure, coverage, performance; abstained: they cannot be told apart; NULL: nothing is told." },
+	{ "*", "moved", "Kinds of uncertainty that moved with it: inputs, ood, epistemic, aleatoric, total,"
+	  " discrepancy, structure, coverage, performance; abstained: they cannot be told apart." },
 	{ "*", "diagnosis",
 	  "What moved and what did not, from which percentile of the reference to which, and what was seen first." },
 	{ "*", "event", "What happened." },

@@ -40,8 +40,8 @@ struct view {
 	" ifnull(s.version, '') AS version, ifnull(s.segment, '') AS segment,"                     \
 	" ifnull(s.name, '') AS stream, a.kind, a.severity, " PROMISE("a.promise")                 \
 	"a.method, a.state, a.statistic, a.effect, a.effect_low, a.effect_high, a.effect_unit,"    \
-	" a.old_value, a.new_value, a.promise_words, a.dependence, a.explanation, a.harm, a.text, a.moved, a.diagnosis," \
-	" a.topic, a.partition, a.offset, a.episode_id"
+	" a.old_value, a.new_value, a.promise_words, a.dependence, a.explanation, a.harm, a.text," \
+	" a.moved, a.diagnosis, a.topic, a.partition, a.offset, a.episode_id"
 #define FROM_ALERTS                                                                                \
 	" FROM alerts a LEFT JOIN streams s ON s.stream_id = a.stream_id"                          \
 	" LEFT JOIN models m ON m.model_id = s.model_id"

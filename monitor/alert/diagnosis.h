@@ -44,8 +44,8 @@ struct standing {
 
 /* Before the alert's effect is known. */
 void diagnosis_look(const struct stream *s, struct standing *out);
-/* At settling, when the alerts before it are known. `moved`: names of the kinds, or "abstained"; both are left
- * empty where nothing can be said. */
+/* At settling, when the alerts before it are known. `moved`: names of the kinds, or "abstained"; both are
+ * left empty where nothing can be said. */
 void diagnosis_words(const struct news *n, char *moved, size_t moved_size, char *words, size_t size);
 
 #endif
