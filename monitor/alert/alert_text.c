@@ -1,5 +1,5 @@
-/* alert_text.c -- an alert in a few lines: what, since when, how big, who, harm; where something can be said of
- * it, which kind of uncertainty (diagnosis.h); then the next command. And which alerts are one episode. */
+/* alert_text.c -- an alert in a few lines: what, since when, how big, who, harm; where something can be said
+ * of it, which kind of uncertainty (diagnosis.h); then the next command. And which alerts are one episode. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
