@@ -129,6 +129,11 @@ test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted 
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
 test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first
 	python3 tests/tools/check_explained.py $B/driftd tests/data
+.PHONY: bench-coverage
+bench-coverage: $B/driftd $B/bench_honesty $B/bench_delay  ## coverage: labels in disorder, groups, runs of misses, delays (SHORT=1)
+	@python3 tests/tools/check_coverage.py $B/driftd tests/data --runs $(if $(SHORT),2,20)
+	@$B/bench_honesty $(if $(SHORT),--short) --only misses
+	@$B/bench_delay --short --only 'a stated rate'
 test-performance: $B/driftd  ## figures of labels, day by day, against their definitions
 	python3 tests/tools/check_performance.py $B/driftd tests/data
 test-delivery: $B/driftd  ## alerts at receivers that are slow, refuse, redirect or disappear: every one arrives

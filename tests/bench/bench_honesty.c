@@ -67,6 +67,12 @@ static const struct bench_kind rates[] = {
 	{ .name = "Bernoulli .1, AR .9", .law = LAW_BERNOULLI, .rate = .1, .ar = .9 },
 	{ .name = "Bernoulli .1, 100:1", .law = LAW_BERNOULLI, .rate = .1, .day_night = 100 },
 };
+/* Residuals that hang together, so misses come in runs. */
+static const struct bench_kind misses[] = {
+	{ .name = "misses, AR .5", .law = LAW_MISS, .rate = .1, .ar = .5 },
+	{ .name = "misses, AR .8", .law = LAW_MISS, .rate = .1, .ar = .8 },
+	{ .name = "misses, AR .9", .law = LAW_MISS, .rate = .1, .ar = .9 },
+};
 static const struct bench_kind rate_edge[] = {
 	{ .name = "Bernoulli .1 + .1 sd", .law = LAW_BERNOULLI, .rate = .1, .edge = .1 },
 	{ .name = "Bernoulli .5 + .1 sd", .law = LAW_BERNOULLI, .rate = .5, .edge = .1 },
@@ -155,6 +161,21 @@ add(const struct trial_test *t, const struct bench_kind *k, size_t kinds, bool c
 				cells++;
 			}
 }
+/* Coverage pages at one alarm in a million labels, too. */
+static void
+add_misses(const struct trial_test *t)
+{
+	static const double rare[] = { 1e4, 1e6 };
+
+	for (size_t i = 0; i < sizeof misses / sizeof misses[0]; i++)
+		for (uint32_t s = 1; s < SIZES; s++)
+			for (uint32_t g = 0; g < (is_short ? 1 : 2); g++) {
+				cell[cells] = (struct honesty_cell){ .test = t, .kind = &misses[i], .n_ref = size[s],
+					.gamma = rare[g], .target = NONE, .expected = is_short ? 100 : 200,
+					.references = is_short ? 5 : 20, .seed = 77 + cells };
+				cells++;
+			}
+}
 #define ADD(test, kinds) add(test, kinds, sizeof kinds / sizeof kinds[0], false, SIZES)
 
 /* Every default detector, with the options that the daemon gives it. */
@@ -202,6 +223,7 @@ add_all(void)
 	add(&stated[1], &rates[1], 1, false, SIZES);
 	add(&stated[2], &rates[2], 1, false, SIZES);
 	add(&stated[1], &rates[3], 3, false, SIZES);
+	add_misses(&stated[1]);
 	ADD(&tests[8], categories);
 	ADD(&tests[9], categories);
 	ADD(&tests[10], vectors);
