@@ -18,8 +18,10 @@
 
 #include "detectors/coverage/concentration.h"
 #include "detectors/kit/cells.h"
+#include "monitor/stream/rows.h"
 
 struct codec;
+struct journal;
 struct labels;
 struct stream;
 
@@ -95,16 +97,43 @@ void explain_columns_finish(struct explain_columns *c);
 size_t explain_columns_bytes(const struct explain_columns *c);
 /* The cells of every stream as they are now; all rows went through their streams. */
 void explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end);
-/* The bytes of the record that was just appended to the model's rows; returns their number. `features_at`
- * UINT32_MAX: it has none. */
-uint32_t explain_bins(const struct explain_columns *c, const struct model *m, const struct version *v,
-                      uint32_t features_at, uint8_t *out);
+/* Bytes of a row of version `version`; 0: there are no columns yet. */
+uint32_t explain_width(const struct explain_columns *c, uint32_t version);
 /* Bytes of a row that was appended before a column got its present cells become unknown. */
 void explain_mask(const struct explain_columns *c, uint32_t version, uint64_t number, uint8_t *bins,
                   uint32_t n);
 /* NULL: not published. */
 const struct explain_column *explain_column(const struct explain_columns *c, uint32_t version,
                                             uint32_t column);
+/* explain_rows.c: the bytes of the predictions whose values still lie in the batches of their streams. They
+ * are made column by column when a batch ends, or when somebody reads them: many searches of one column cost
+ * a fraction of one search of each. What they say does not depend on when that is. */
+struct explain_rows {
+	uint32_t n;
+	uint64_t number[ROWS_MAX];   /* journal rows, ascending, whose bytes are not written yet */
+	uint32_t features_at[ROWS_MAX]; /* where their values lie in the batches; UINT32_MAX: nowhere */
+	uint32_t outputs_at[ROWS_MAX];
+	uint32_t version[ROWS_MAX];
+	/* of explain_rows_fill() */
+	uint8_t *to[ROWS_MAX];
+	uint32_t cell[ROWS_MAX];
+};
+
+/* The record that was just appended to the model's batches became row `number` of the journal, which has room
+ * for explain_width() bytes. `features_at` UINT32_MAX: it has no features. */
+void explain_rows_add(struct explain_rows *r, const struct explain_columns *c, struct journal *j,
+                      const struct model *m, const struct version *v, uint64_t number,
+                      uint32_t features_at);
+/* Writes what is not written. Before a batch of the model leaves, before cells are published. */
+void explain_rows_fill(struct explain_rows *r, const struct explain_columns *c, struct journal *j);
+/* ... if the bytes of row `number` are among it. */
+static inline void
+explain_rows_read(struct explain_rows *r, const struct explain_columns *c, struct journal *j, uint64_t number)
+{
+	if (r->n && number >= r->number[0])
+		explain_rows_fill(r, c, j);
+}
+
 int explain_columns_put(const struct explain_columns *c, const struct model *m, struct store *store);
 int explain_columns_load(struct explain_columns *c, struct model *m, struct store *store, struct diag *d);
 

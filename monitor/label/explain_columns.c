@@ -159,38 +159,10 @@ explain_publish(struct explain_columns *c, struct model *m, uint64_t journal_end
 
 /* -- bytes of a row ----------------------------------------------------------------------------------- */
 
-static uint8_t
-cell_at(const struct explain_column *c, uint32_t at)
-{
-	const struct stream *s = c->stream;
-	uint32_t cell;
-
-	if (!s)
-		return EXPLAIN_UNKNOWN;
-	if (s->code) {
-		uint32_t code = s->code[at];
-
-		return code == RUNNER_MISSING ? EXPLAIN_MISSING :
-		       (uint8_t)(code < c->codes ? c->cell_of[code] : c->cells - 1);
-	}
-	edges_index_bins(&c->index, &s->value[at], 1, &cell);
-	return s->value[at] != s->value[at] ? EXPLAIN_MISSING : (uint8_t)cell;
-}
-
 uint32_t
-explain_bins(const struct explain_columns *c, const struct model *m, const struct version *v,
-             uint32_t features_at, uint8_t *out)
+explain_width(const struct explain_columns *c, uint32_t version)
 {
-	uint32_t n = 0;
-
-	if (!c->features && v->number >= c->versions)
-		return 0;
-	for (; n < EXPLAIN_OUTPUTS; n++)
-		out[n] = v->number < c->versions && v->rows->n ? cell_at(&c->output[v->number][n], v->rows->n - 1) :
-		                                                 EXPLAIN_UNKNOWN;
-	for (uint32_t i = 0; i < c->features; i++, n++)
-		out[n] = features_at < m->features->n ? cell_at(&c->feature[i], features_at) : EXPLAIN_UNKNOWN;
-	return n;
+	return c->features || version < c->versions ? EXPLAIN_OUTPUTS + c->features : 0;
 }
 
 void

@@ -183,8 +183,8 @@ journal_probs(const struct journal *j, uint64_t number)
 	       (number & (journal_block_rows(j) - 1)) * j->config.probs;
 }
 
-const uint8_t *
-journal_bins(const struct journal *j, uint64_t number)
+static uint8_t *
+bins_at(const struct journal *j, uint64_t number)
 {
 	const struct journal_row *row = journal_get(j, number);
 	const struct journal_block *b;
@@ -193,6 +193,18 @@ journal_bins(const struct journal *j, uint64_t number)
 		return NULL;
 	b = &j->blocks[journal_ring_place(j, number)];
 	return b->bins + (number & (journal_block_rows(j) - 1)) * b->bins_width;
+}
+
+const uint8_t *
+journal_bins(const struct journal *j, uint64_t number)
+{
+	return bins_at(j, number);
+}
+
+uint8_t *
+journal_bins_room(struct journal *j, uint64_t number)
+{
+	return bins_at(j, number);
 }
 
 uint64_t
@@ -244,20 +256,27 @@ journal_drop_block(struct journal *j, uint64_t *unlabelled)
 	j->first = until;
 }
 
+/* Large pages save most of the faults, but all of one is taken at once: not of a model with few rows. */
+static bool
+wants_large_pages(const struct journal *j)
+{
+	return j->end >= journal_block_rows(j);
+}
+
 struct journal_block *
 journal_block_open(struct journal *j, uint64_t number, bool probs)
 {
 	struct journal_block *b = &j->blocks[journal_ring_place(j, number)];
 
 	if (b->rows == NULL) {
-		b->rows = journal_pages_map(sizeof(*b->rows) << j->shift, false);
+		b->rows = journal_pages_map(sizeof(*b->rows) << j->shift, wants_large_pages(j));
 		if (b->rows == NULL)
 			return NULL;
 		b->ts_max = INT64_MIN;
 	}
 	if (probs && b->probs == NULL) {
 		b->probs = journal_pages_map(((size_t)j->config.probs * sizeof(*b->probs)) << j->shift,
-		                             false);
+		                             wants_large_pages(j));
 		if (b->probs == NULL)
 			return NULL;
 	}
@@ -272,7 +291,7 @@ journal_block_widen(struct journal *j, struct journal_block *b, uint32_t bins)
 
 	if (bins <= b->bins_width)
 		return true;
-	wide = journal_pages_map((size_t)width << j->shift, false);
+	wide = journal_pages_map((size_t)width << j->shift, wants_large_pages(j));
 	if (wide == NULL)
 		return false;
 	for (size_t i = 0; b->bins_width > 0 && i < journal_block_rows(j); i++)
@@ -291,7 +310,7 @@ journal_append(struct journal *j, const struct journal_row *row, const double *p
 	struct journal_block *b;
 	struct journal_row *to;
 
-	assert((probs == NULL || j->config.probs > 0) && (bins != NULL || row->bins == 0));
+	assert(probs == NULL || j->config.probs > 0);
 	while (j->end - j->first >= j->config.capacity)
 		journal_drop_block(j, &j->evicted);
 	if (number >> NUMBER_BITS != 0 || number >> j->shift >= UINT32_MAX)
@@ -306,10 +325,9 @@ journal_append(struct journal *j, const struct journal_row *row, const double *p
 	if (probs != NULL)
 		memcpy(b->probs + (number & (journal_block_rows(j) - 1)) * j->config.probs, probs,
 		       j->config.probs * sizeof(*probs));
-	if (row->bins > 0) {
+	j->with_bins += row->bins > 0;
+	if (row->bins > 0 && bins != NULL)
 		memcpy(b->bins + (number & (journal_block_rows(j) - 1)) * b->bins_width, bins, row->bins);
-		j->with_bins++;
-	}
 	if (row->ts > b->ts_max)
 		b->ts_max = row->ts;
 	if (row->flags & JOURNAL_DONE) {

@@ -84,7 +84,8 @@ uint64_t journal_find(const struct journal *j, uint64_t id);
 void journal_prefetch(const struct journal *j, uint64_t id);
 /* A second step, some records after the first: prefetches the row too. */
 void journal_prefetch_row(const struct journal *j, uint64_t id);
-/* Appends; returns its number. `probs` NULL or K doubles, `bins` row->bins bytes. The id must not be in the
+/* Appends; returns its number. `probs` NULL or K doubles, `bins` row->bins bytes or NULL: the caller writes
+ * them into journal_bins_room() before anybody reads or saves them. The id must not be in the
  * journal. May evict the oldest block. ERR_IO (memory) is reported as UINT64_MAX. */
 uint64_t journal_append(struct journal *j, const struct journal_row *row, const double *probs,
                         const uint8_t *bins);
@@ -93,6 +94,7 @@ const struct journal_row *journal_get(const struct journal *j, uint64_t number);
 const double *journal_probs(const struct journal *j, uint64_t number); /* NULL: none */
 /* The row's bins, row->bins of them; NULL: none. Valid until the next append. */
 const uint8_t *journal_bins(const struct journal *j, uint64_t number);
+uint8_t *journal_bins_room(struct journal *j, uint64_t number); /* likewise, to be written */
 /* Takes a label: fills u.done (value kept, label, delay) and the outcome flags, which the caller computed
  * (JOURNAL_SEEN may be among them). Again for the same row: replaces label, delay and outcome. */
 void journal_done(struct journal *j, uint64_t number, double label, int64_t delay_ms, uint16_t outcome_flags);

@@ -24,6 +24,8 @@ labels_create(struct labels **out, struct model *m, struct diag *d)
 	l->model = m;
 	l->store = m->common->store;
 	l->explained.features_max = m->config->labels_explain;
+	if (l->explained.features_max)
+		l->explain_rows = must_calloc(1, sizeof *l->explain_rows);
 	memset(l->class_prob, 0xff, sizeof l->class_prob);
 	err = journal_create(&l->journal, &config, d);
 	for (size_t i = 0; i < m->config->classes.n; i++)
@@ -39,6 +41,7 @@ labels_destroy(struct labels *l)
 		return;
 	journal_destroy(l->journal);
 	explain_columns_finish(&l->explained);
+	free(l->explain_rows);
 	for (uint32_t i = 0; i < l->classes.n; i++)
 		free(l->classes.text[i]);
 	free(l->prob_scratch);
@@ -56,6 +59,13 @@ labels_prefetch(const struct labels *l, uint64_t id_keyed, bool row)
 		journal_prefetch_row(l->journal, id_keyed);
 	else
 		journal_prefetch(l->journal, id_keyed);
+}
+
+void
+labels_batch_ends(struct labels *l)
+{
+	if (l->explain_rows && l->explain_rows->n)
+		explain_rows_fill(l->explain_rows, &l->explained, l->journal);
 }
 
 const struct journal *
@@ -340,7 +350,6 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	struct label_window *w = &l->window[l->windows - 1];
 	struct journal_row row;
 	struct orphan orphan;
-	uint8_t bins[EXPLAIN_OUTPUTS + LIMIT_EXPLAINED];
 	const double *probs;
 	uint64_t number;
 
@@ -355,9 +364,11 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		probs = forecast_of(l, r, &row);
 	if (labels_kept(l))
 		probs = keep_for_revision(l, &row, probs);
-	row.bins = (uint16_t)explain_bins(&l->explained, l->model, v, l->model->features_at, bins);
-	number = journal_append(l->journal, &row, probs, bins);
+	row.bins = (uint16_t)explain_width(&l->explained, v->number);
+	number = journal_append(l->journal, &row, probs, NULL);
 	must(number != UINT64_MAX);
+	if (row.bins)
+		explain_rows_add(l->explain_rows, &l->explained, l->journal, l->model, v, number, l->model->features_at);
 	if (!w->predictions)
 		w->first_row = number;
 	w->predictions++;

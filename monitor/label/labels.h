@@ -62,6 +62,8 @@ struct explain_columns;
 const struct explain_columns *labels_explained(const struct labels *l);
 /* A record with this id comes soon (`row`: very soon): has the memory that it needs fetched. */
 void labels_prefetch(const struct labels *l, uint64_t id_keyed, bool row);
+/* Rows of the model's batches are about to leave: what a prediction keeps of them is written. */
+void labels_batch_ends(struct labels *l);
 const struct journal *labels_journal(const struct labels *l);
 /* Index of a class by its text: configured ones first, then as they appear; LIMIT_CLASSES when full. */
 uint32_t labels_class(struct labels *l, const char *text, uint32_t length);

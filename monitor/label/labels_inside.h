@@ -73,6 +73,7 @@ struct labels {
 	double volume_ms;                   /* time that RECENT_LABELS arrivals took when that began */
 
 	struct explain_columns explained;   /* what the bins of a row mean */
+	struct explain_rows *explain_rows;  /* bins that are not written yet */
 
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;

@@ -191,6 +191,7 @@ hand_on(struct labels *l, uint64_t number)
 	uint8_t bins[EXPLAIN_OUTPUTS + LIMIT_EXPLAINED];
 
 	if (row->bins) {
+		explain_rows_read(l->explain_rows, &l->explained, l->journal, number);
 		memcpy(bins, journal_bins(l->journal, number), row->bins);
 		explain_mask(&l->explained, row->group, number, bins, row->bins);
 		f.bins = bins;
@@ -403,6 +404,7 @@ labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t se
 		l->window_base = serial;
 	}
 	l->window = must_grow(l->window, &l->window_capacity, l->windows + 1, sizeof *l->window);
+	labels_batch_ends(l);
 	explain_publish(&l->explained, l->model, journal_end(l->journal));
 	l->window[l->windows++] = (struct label_window){
 		.window_ms = window_ms,

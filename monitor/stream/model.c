@@ -272,6 +272,8 @@ rows_flush(struct model *m, struct rows *rows)
 {
 	if (!rows->n)
 		return;
+	if (m->labels && !rows->segment)
+		labels_batch_ends(m->labels);
 	for (uint32_t i = 0; i < rows->streams; i++) {
 		if (m->common->fitting)
 			stream_fit_rows(rows->stream[i], rows);

@@ -106,9 +106,11 @@ pipeline_run(bool tests)
 	return start;
 }
 
+/* Processor time; *wall_s keeps the least time on the clock. */
 static double
-replay_run(const char *driftd)
+replay_run(const char *driftd, double *wall_s)
 {
+	const int64_t began_ms = clock_monotonic_ms();
 	struct rusage before, after;
 	int status;
 	pid_t pid;
@@ -126,6 +128,7 @@ replay_run(const char *driftd)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0)
 		bench_die(driftd, "replay failed");
+	*wall_s = fmin(*wall_s, 1e-3 * (double)(clock_monotonic_ms() - began_ms));
 	getrusage(RUSAGE_CHILDREN, &after);
 	bench_remove(db_path);
 	return (double)(after.ru_utime.tv_sec - before.ru_utime.tv_sec) +
@@ -139,7 +142,8 @@ main(int argc, char **argv)
 {
 	uint64_t records = argc > 3 ? strtoull(argv[3], NULL, 10) : 300000;
 	int runs = argc > 4 ? atoi(argv[4]) : 5;
-	double best[4] = { INFINITY, INFINITY, INFINITY, INFINITY }, us = 1e6 / (double)records;
+	double best[4] = { INFINITY, INFINITY, INFINITY, INFINITY }, wall_s = INFINITY;
+	double us = 1e6 / (double)records;
 	FILE *f;
 
 	if (argc < 3 || records < 1000 || runs < 1) {
@@ -159,7 +163,7 @@ main(int argc, char **argv)
 		best[0] = fmin(best[0], floor_run());
 		best[1] = fmin(best[1], pipeline_run(false));
 		best[2] = fmin(best[2], pipeline_run(true));
-		best[3] = fmin(best[3], replay_run(argv[1]));
+		best[3] = fmin(best[3], replay_run(argv[1], &wall_s));
 	}
 	printf("floor: read a file, iterate every key    %6.3f us a record\n", best[0] * us);
 	printf("reading, statistics, journal             %6.3f us a record  %5.2f x floor (aim 1.5)\n",
@@ -168,6 +172,8 @@ main(int argc, char **argv)
 	       best[2] * us, best[2] / best[0]);
 	printf("driftd replay, fit and start included    %6.3f us a record  %.0f records a second of"
 	       " processor time (aim 150000)\n", best[3] * us, (double)records / best[3]);
+	printf("  by the clock, reading ahead in a thread %27.0f records a second (aim 250000)\n",
+	       (double)records / wall_s);
 	unlink(records_path);
 	unlink(reference_path);
 	unlink(config_path);
