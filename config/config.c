@@ -118,11 +118,15 @@ const struct config_key config_keys[] = {
 		.read = config_key_deferred,
 		.child = config_model_keys + 1 },
 	{ .option = { .name = "models", .fallback = "auto",
-	              .help = "`auto` watches every model that appears; a list watches those alone, "
-	                      "each with a name and any key of `defaults`." },
+	              .help = "`auto` watches every model that appears. A list, or a mapping of names to keys, "
+	                      "watches those alone, each with any key of `defaults`. A name with * or ? "
+	                      "stands for every model that it matches and none matches better: a name "
+	                      "without them first, then the most other characters." },
 		.read = config_key_deferred,
 		.child = config_model_keys,
-		.type = "auto or a list" },
+		.type = "auto, a list or a mapping" },
+	CONFIG_KEY(OPT_U32(C, models_max, "models_max", "256", 1, LIMIT_MODELS,
+	                   "Models that are watched at most; records of further ones are counted and left out.")),
 	CONFIG_END,
 };
 
@@ -140,6 +144,7 @@ static int
 hash(struct config *c)
 {
 	const struct model_config *sorted[LIMIT_MODELS];
+	size_t models = c->models + c->patterns;
 	char prefix[32], *text = NULL;
 	size_t bytes = 0;
 	FILE *out = open_memstream(&text, &bytes);
@@ -149,10 +154,10 @@ hash(struct config *c)
 	config_key_dump(out, config_keys, "", c);
 	config_key_dump(out, config_model_keys, "defaults", &c->defaults);
 	fprintf(out, "models=%s\n", c->models_auto ? "auto" : "");
-	for (size_t i = 0; i < c->models; i++)
+	for (size_t i = 0; i < models; i++)
 		sorted[i] = &c->model[i];
-	qsort(sorted, c->models, sizeof sorted[0], by_model_name);
-	for (size_t i = 0; i < c->models; i++) {
+	qsort(sorted, models, sizeof sorted[0], by_model_name);
+	for (size_t i = 0; i < models; i++) {
 		snprintf(prefix, sizeof prefix, "models.%zu", i);
 		config_key_dump(out, config_model_keys, prefix, sorted[i]);
 	}
@@ -263,7 +268,7 @@ config_free(struct config *c)
 	free(c->sink);
 	config_http_free(&c->http);
 	config_model_free(&c->defaults);
-	for (size_t i = 0; i < c->models; i++)
+	for (size_t i = 0; i < c->models + c->patterns; i++)
 		config_model_free(&c->model[i]);
 	free(c->model);
 	free(c->path);
@@ -277,6 +282,48 @@ config_model(const struct config *c, const char *name, size_t length)
 		if (strlen(c->model[i].name) == length && !memcmp(c->model[i].name, name, length))
 			return &c->model[i];
 	return NULL;
+}
+
+/* Characters of a glob that stand for themselves. */
+static size_t
+specific(const char *pattern)
+{
+	size_t n = 0;
+
+	for (; *pattern; pattern++)
+		n += *pattern != '*' && *pattern != '?';
+	return n;
+}
+
+const struct model_config *
+config_model_for(const struct config *c, const char *name, size_t length)
+{
+	const struct model_config *best = config_model(c, name, length);
+	char text[LIMIT_TEXT_BYTES + 1];
+
+	if (best || length > LIMIT_TEXT_BYTES || memchr(name, 0, length))
+		return best;
+	memcpy(text, name, length);
+	text[length] = 0;
+	for (size_t i = c->models; i < c->models + c->patterns; i++) {
+		const struct model_config *m = &c->model[i];
+
+		if (!config_glob(m->name, text))
+			continue;
+		if (!best || specific(m->name) > specific(best->name) ||
+		    (specific(m->name) == specific(best->name) && strcmp(m->name, best->name) < 0))
+			best = m;
+	}
+	return best ? best : c->models_auto ? &c->defaults : NULL;
+}
+
+bool
+config_model_is_listed(const struct config *c, const struct model_config *m)
+{
+	for (size_t i = 0; i < c->models; i++)
+		if (m == &c->model[i])
+			return true;
+	return false;
 }
 
 bool

@@ -204,10 +204,12 @@ struct config {
 	bool on_gap_stop;         /* on_gap: continue (default) | stop */
 	enum privacy_values privacy; /* privacy: {values: plain | bin | hash} */
 	int64_t keep_fine_ms, keep_hour_ms;  /* retention: {window: 2d, hour: 30d, day: forever} */
-	bool models_auto;
+	bool models_auto;              /* no list: `defaults` hold for whichever model appears */
 	struct model_config defaults;  /* what a model has where it says nothing */
-	struct model_config *model;
+	struct model_config *model;    /* [models + patterns]: first those with a name of their own */
 	size_t models;
+	size_t patterns;               /* models behind them whose name is a glob, for any number of models */
+	uint32_t models_max;           /* watched at most; 256 */
 	uint64_t hash;            /* XXH64 of the checked values without secrets, sinks and http */
 };
 
@@ -216,8 +218,13 @@ int config_load(struct config **out, const char *path, FILE *errors, struct diag
 int config_parse(struct config **out, const char *text, size_t length, const char *name,
                  FILE *errors, struct diag *d);
 void config_free(struct config *c); /* NULL is fine */
-/* The model called name, or NULL. */
+/* The model listed under this very name, or NULL. */
 const struct model_config *config_model(const struct config *c, const char *name, size_t length);
+/* What holds for a model: that of its name; else of the most specific glob (most characters besides * and ?,
+ * then the first in byte order) that matches; else `defaults` with `models: auto`; else NULL: not watched. */
+const struct model_config *config_model_for(const struct config *c, const char *name, size_t length);
+/* Is it one of a name of its own, whose share of the budget is known beforehand? */
+bool config_model_is_listed(const struct config *c, const struct model_config *m);
 /* The tests of a stream by its name and type ("numeric", "binary", "categorical"): the last list whose glob
  * matches the name, else that of the type. */
 const struct tests_config *config_stream_tests(const struct model_config *m, const char *stream,

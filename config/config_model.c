@@ -347,17 +347,25 @@ inherit(struct config_reading *r, const struct yaml_node *root, struct model_con
 	return 0;
 }
 
+/* `- name: NAME` with its keys, or `NAME: {keys}`. */
 static int
 read_model(struct config_reading *r, const struct yaml_node *root, const struct yaml_node *n,
-           struct config *c, struct model_config *m)
+           const struct config *c, struct model_config *m)
 {
-	if (n->kind != YAML_MAPPING)
+	bool keyed = n->key != NULL;
+	const struct yaml_node *name = keyed ? n : yaml_get(n, "name");
+
+	if (!keyed && n->kind != YAML_MAPPING)
 		return config_reading_error(r, ERR_INVALID, n, "models: expected `- name: NAME`");
-	m->line = n->child ? n->child->key_line : n->line;
+	m->line = keyed ? n->key_line : n->child ? n->child->key_line : n->line;
 	if (inherit(r, root, m, false))
 		return config_reading_error(r, ERR_IO, n, "out of memory");
-	config_key_section(r, config_model_keys, n, "models", m);
-	if (!yaml_get(n, "name"))
+	if (keyed && !*n->key)
+		return config_reading_error(r, ERR_INVALID, n, "models: an empty name");
+	if (keyed && !(m->name = strdup(n->key)))
+		return config_reading_error(r, ERR_IO, n, "out of memory");
+	config_key_section(r, config_model_keys + keyed, n, keyed ? m->name : "models", m);
+	if (!name)
 		return config_reading_error(r, ERR_INVALID, n, "models: a model without `name`");
 	if (!m->name)
 		return ERR_INVALID; /* told already */
@@ -366,17 +374,36 @@ read_model(struct config_reading *r, const struct yaml_node *root, const struct 
 		                            LIMIT_TEXT_BYTES);
 	for (const struct model_config *other = c->model; other < m; other++)
 		if (other->name && !strcmp(other->name, m->name))
-			return config_reading_error(r, ERR_INVALID, yaml_get(n, "name"),
+			return config_reading_error(r, ERR_INVALID, name,
 			                            "name: the model '%.80s' stands here twice; first in "
 			                            "line %d",
 			                            m->name, other->line);
 	return 0;
 }
 
+/* Globs go behind the others, in the order of the file. */
+static void
+part_patterns(struct config *c, size_t n)
+{
+	struct model_config m;
+
+	for (size_t at = 0, i = 0; i < n; i++) {
+		if (c->model[i].name && strpbrk(c->model[i].name, "*?")) {
+			c->patterns++;
+			continue;
+		}
+		m = c->model[i];
+		memmove(&c->model[at + 1], &c->model[at], (i - at) * sizeof m);
+		c->model[at++] = m;
+		c->models++;
+	}
+}
+
 void
 config_model_read_all(struct config_reading *r, const struct yaml_node *root, struct config *c)
 {
 	const struct yaml_node *models = yaml_get(root, "models");
+	size_t n = 0, read = 0;
 
 	if (inherit(r, root, &c->defaults, true)) {
 		config_reading_error(r, ERR_IO, root, "out of memory");
@@ -385,17 +412,17 @@ config_model_read_all(struct config_reading *r, const struct yaml_node *root, st
 	c->models_auto = !models || (models->kind == YAML_SCALAR && !strcmp(models->scalar, "auto"));
 	if (c->models_auto)
 		return;
-	if (models->kind != YAML_SEQUENCE || !models->child) {
+	if (models->kind == YAML_SCALAR || !models->child) {
 		config_reading_error(r, ERR_INVALID, models,
-		                     "models: expected `auto`, or a list of models, each `- name: NAME`");
+		                     "models: expected `auto`, or a list of models, each `- name: NAME`, or names with "
+		                     "their keys, `NAME: {}`");
 		return;
 	}
-	size_t n = 0;
 	for (const struct yaml_node *m = models->child; m; m = m->next)
 		n++;
-	if (n > LIMIT_MODELS) {
-		config_reading_error(r, ERR_LIMIT, models, "models: %zu models; at most %d", n,
-		                     LIMIT_MODELS);
+	if (n > c->models_max) {
+		config_reading_error(r, ERR_LIMIT, models, "models: %zu models; `models_max` is %u", n,
+		                     c->models_max);
 		return;
 	}
 	c->model = calloc(n, sizeof *c->model);
@@ -403,9 +430,10 @@ config_model_read_all(struct config_reading *r, const struct yaml_node *root, st
 		config_reading_error(r, ERR_IO, models, "out of memory");
 		return;
 	}
-	/* Counted up before each is read: config_free releases what a refused one already owns. */
+	/* All that was begun is counted: config_free releases what a refused one already owns. */
 	for (const struct yaml_node *m = models->child; m; m = m->next)
-		read_model(r, root, m, c, &c->model[c->models++]);
+		read_model(r, root, m, c, &c->model[read++]);
+	part_patterns(c, read);
 }
 
 void

@@ -8,8 +8,8 @@ enum {
 	LIMIT_BATCH_ROWS = 4096,
 	/* Records of a partition that the merge looks ahead (semantics: merge key). */
 	LIMIT_LOOKAHEAD = 32,
-	/* Models of one process; each costs a journal and its streams. */
-	LIMIT_MODELS = 256,
+	/* Names of models that one process tells apart; how many of them it watches: models_max. */
+	LIMIT_MODELS = 1024,
 	/* Features of one record; more is a broken producer (the record is rejected). */
 	LIMIT_FEATURES = 4096,
 	/* Nesting of one record; deeper is an attack. */

@@ -123,7 +123,7 @@ choose_tick(struct pipeline *p)
 	p->tick_ms = TICK_MS;
 	if (width && width < p->tick_ms)
 		p->tick_ms = width;
-	for (size_t i = 0; i < c->models; i++) {
+	for (size_t i = 0; i < c->models + c->patterns; i++) {
 		width = c->model[i].windows.width_ms;
 		if (width && width < p->tick_ms)
 			p->tick_ms = width;
@@ -153,8 +153,7 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 	store_id_hash_key(store, key);
 	err = decoder_create(&c->decoder, config, key, d);
 	common_scratch(c, 1);
-	c->plan = (struct plan){ config->budget_alarms, config->budget_period_ms,
-		                 config->models ? (uint32_t)config->models : 1, 0 };
+	c->plan = (struct plan){ config->budget_alarms, config->budget_period_ms, plan_models(config), 0 };
 	c->topic = topic_of;
 	c->context = p;
 	choose_tick(p);
@@ -241,7 +240,7 @@ pipeline_model(struct pipeline *p, uint32_t number)
 	if (p->model[number])
 		return p->model[number];
 	m = p->model[number] = model_create(&p->common, number, &d);
-	if (m && p->config->models_auto)
+	if (m && !config_model_is_listed(p->config, m->config))
 		m->rank = ++p->ranked; /* of the database they come in the order of their creation */
 	if (!m || model_load(m, p->store, &d)) {
 		log_event(LOG_ERROR, "model", "%s", d.text);
@@ -355,8 +354,8 @@ hold_label(struct pipeline *p, const struct record *r)
 	e->watermark_ms = p->common.watermark_ms;
 }
 
-static void
-reject(struct pipeline *p, const struct record *r)
+void
+pipeline_reject(struct pipeline *p, const struct record *r)
 {
 	int32_t number = 0;
 	const char *topic = topic_of(p, r->partition, &number);
@@ -401,18 +400,18 @@ take_record(struct pipeline *p, const struct record *r, int64_t watermark_ms)
 	advance(p, watermark_ms);
 	p->common.sequence++;
 	p->dirty = true;
-	if (label) {
+	m = r->reject ? NULL : pipeline_admit(p, r->model);
+	if (label && m) {
 		hold_label(p, r);
 		return;
 	}
 	processed(p, r->partition, r->offset, r->message_hash);
-	if (r->reject) {
-		reject(p, r);
-		return;
-	}
-	m = pipeline_model(p, r->model);
-	if (m)
+	if (r->reject)
+		pipeline_reject(p, r);
+	else if (m)
 		model_record(m, r);
+	else if (!p->stop)
+		pipeline_refuse_model(p, r);
 	if (p->common.outbound.statistics_count >= (p->roll_at ? p->roll_at : ROLL_ROWS))
 		pipeline_roll(p);
 }

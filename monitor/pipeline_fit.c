@@ -15,7 +15,7 @@ enum { BATCH = 256 };
 static void
 count_record(struct pipeline *p, const struct record *r)
 {
-	struct model *m = r->reject ? NULL : pipeline_model(p, r->model);
+	struct model *m = r->reject ? NULL : pipeline_admit(p, r->model);
 
 	if (m)
 		model_count_record(m, r);
@@ -26,7 +26,7 @@ has_segments(const struct config *c)
 {
 	bool any = c->defaults.segments.n || c->defaults.coverage_groups.n;
 
-	for (size_t i = 0; i < c->models; i++)
+	for (size_t i = 0; i < c->models + c->patterns; i++)
 		any |= c->model[i].segments.n || c->model[i].coverage_groups.n;
 	return any;
 }
@@ -46,7 +46,7 @@ fit_record(struct pipeline *p, const struct record *r, int64_t from_ms, int64_t 
 
 	if (r->reject || r->ts < from_ms || r->ts >= to_ms)
 		return;
-	m = pipeline_model(p, r->model);
+	m = pipeline_admit(p, r->model);
 	if (m)
 		model_fit_record(m, r);
 }
@@ -155,6 +155,16 @@ pipeline_fit_span(struct pipeline *p, int64_t from_ms, int64_t to_ms, struct dia
 	return end_fit(p, d);
 }
 
+/* Has a model that this holds for been seen? */
+static bool
+has_streams(const struct pipeline *p, const struct model_config *config)
+{
+	for (size_t i = 0; i < p->models; i++)
+		if (p->model[i] && p->model[i]->config == config && p->model[i]->streams)
+			return true;
+	return false;
+}
+
 int
 pipeline_fit_configured(struct pipeline *p, struct diag *d)
 {
@@ -162,17 +172,17 @@ pipeline_fit_configured(struct pipeline *p, struct diag *d)
 	size_t files = 0;
 	int err = 0;
 
-	for (size_t i = 0; i < c->models && !err; i++) {
-		struct model *m = i < p->models ? p->model[i] : NULL;
+	for (size_t i = 0; i <= c->models + c->patterns && !err; i++) {
+		const struct model_config *m = i < c->models + c->patterns ? &c->model[i] : &c->defaults;
 
-		if (!c->model[i].reference_file || (m && m->streams))
+		if (!m->reference_file || (m == &c->defaults && !c->models_auto) || has_streams(p, m))
 			continue;
 		p->common.fitting = true;
 		if (has_segments(c))
-			err = fit_file(p, c->model[i].reference_file, true, NULL, NULL, d);
+			err = fit_file(p, m->reference_file, true, NULL, NULL, d);
 		choose_segments(p);
 		if (!err)
-			err = fit_file(p, c->model[i].reference_file, false, NULL, NULL, d);
+			err = fit_file(p, m->reference_file, false, NULL, NULL, d);
 		files++;
 	}
 	if (err || !files)

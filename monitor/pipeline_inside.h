@@ -37,7 +37,7 @@ struct pipeline {
 	struct common common;
 	struct model **model;       /* [models] by the decoder's number; NULL: not seen yet */
 	size_t models, model_capacity;
-	uint32_t ranked;            /* `models: auto`: models seen so far */
+	uint32_t ranked;            /* models so far that no name in the configuration lists */
 	struct position *position;  /* [positions] by partition of the source */
 	size_t positions, position_capacity;
 	struct held_label *held;    /* labels of equal ts, to be taken in order of their id's hash */
@@ -57,6 +57,11 @@ struct pipeline {
 };
 
 struct model *pipeline_model(struct pipeline *p, uint32_t number);
+/* pipeline_admit.c: the same for one that a record names; NULL when there are `models_max` already. */
+struct model *pipeline_admit(struct pipeline *p, uint32_t number);
+/* The record of such a model is counted and noted. */
+void pipeline_refuse_model(struct pipeline *p, const struct record *r);
+void pipeline_reject(struct pipeline *p, const struct record *r);
 void pipeline_flush_held(struct pipeline *p);
 /* pipeline_roll.c: rows of statistics that wait and are old already become hours and days. */
 void pipeline_roll(struct pipeline *p);

@@ -26,6 +26,7 @@
 	X(logits) \
 	X(merge) \
 	X(metrics) \
+	X(models) \
 	X(ood) \
 	X(ood_alarms) \
 	X(own) \

@@ -140,7 +140,7 @@ models_auto(void **state)
 			assert_accepted(&s);
 			assert_int_equal(s.r.model, i);
 		} else {
-			assert_refused(&s, REJECT_UNKNOWN_MODEL);
+			assert_refused(&s, REJECT_MODELS_MAX);
 		}
 	}
 	assert_string_equal(decoder_model_name(s.f.decoder, 17, &length), "17");

@@ -47,7 +47,7 @@ wanted(const struct config *c, const char *topic, bool *labels)
 	bool records = matches(&c->topics_records, topic);
 
 	*labels = matches(&c->topics_labels, topic);
-	for (size_t i = 0; i < c->models; i++) {
+	for (size_t i = 0; i < c->models + c->patterns; i++) {
 		records |= matches(&c->model[i].topics_records, topic);
 		*labels |= matches(&c->model[i].topics_labels, topic);
 	}
@@ -102,7 +102,7 @@ take_topics(struct check *c, const rd_kafka_metadata_t *m, struct diag *d)
 	err = warn_unmatched(c, &c->config->topics_records);
 	if (!err)
 		err = warn_unmatched(c, &c->config->topics_labels);
-	for (size_t i = 0; i < c->config->models && !err; i++) {
+	for (size_t i = 0; i < c->config->models + c->config->patterns && !err; i++) {
 		err = warn_unmatched(c, &c->config->model[i].topics_records);
 		if (!err)
 			err = warn_unmatched(c, &c->config->model[i].topics_labels);

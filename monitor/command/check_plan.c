@@ -303,32 +303,48 @@ configured_models(struct check *c, struct diag *d)
 	return err;
 }
 
-/* `models: auto`: those of the database; without any, whichever comes first. */
+static bool
+has_model(const struct check *c, const struct model_config *config)
+{
+	for (size_t i = 0; i < c->models; i++)
+		if (c->model[i].config == config)
+			return true;
+	return false;
+}
+
+/* What globs and `models: auto` have let in: those of the database; and where there is none, whichever comes
+ * first. */
 static int
 seen_models(struct check *c, struct diag *d)
 {
+	const struct config *config = c->config;
 	sqlite3_stmt *q = NULL;
 	int err = 0;
 
-	if (!c->config->models_auto)
+	if (!config->models_auto && !config->patterns)
 		return 0;
 	if (c->db && sqlite3_prepare_v2(c->db, "SELECT model_id, name FROM models ORDER BY model_id", -1,
-	                                &q,
-	                                NULL) != SQLITE_OK)
+	                                &q, NULL) != SQLITE_OK)
 		return read_error(c, d);
 	while (!err && q && sqlite3_step(q) == SQLITE_ROW) {
 		const char *name = (const char *)sqlite3_column_text(q, 1);
+		const struct model_config *of = config_model_for(config, name, strlen(name));
 		struct check_model *m;
 
-		if (config_model(c->config, name, strlen(name)))
+		if (!of || config_model_is_listed(config, of))
 			continue;
-		m = add_model(c, &c->config->defaults, name, d);
+		m = add_model(c, of, name, d);
 		err = m ? fill_model(c, m, sqlite3_column_int64(q, 0), d) : ERR_IO;
 	}
 	sqlite3_finalize(q);
-	if (!err && !c->models) {
-		struct check_model *m = add_model(c, &c->config->defaults, NULL, d);
+	for (size_t i = 0; i <= config->patterns && !err; i++) {
+		const struct model_config *of = i < config->patterns ? &config->model[config->models + i] :
+		                                                       &config->defaults;
+		struct check_model *m;
 
+		if (has_model(c, of) || (of == &config->defaults && !config->models_auto))
+			continue;
+		m = add_model(c, of, of->name, d);
 		err = m ? fill_model(c, m, 0, d) : ERR_IO;
 	}
 	return err;
@@ -396,8 +412,7 @@ check_plan(struct check *c, struct diag *d)
 	uint32_t streams = 0, rank = 0;
 	int err = c->db ? read_database(c, d) : 0;
 
-	c->plan = (struct plan){ config->budget_alarms, config->budget_period_ms,
-		                 config->models ? (uint32_t)config->models : 1, 0 };
+	c->plan = (struct plan){ config->budget_alarms, config->budget_period_ms, plan_models(config), 0 };
 	if (!err)
 		err = configured_models(c, d);
 	if (!err)
@@ -406,7 +421,7 @@ check_plan(struct check *c, struct diag *d)
 	for (size_t i = 0; i < c->models && !err; i++) {
 		struct check_model *m = &c->model[i];
 
-		share(c, m, m->config == &config->defaults ? ++rank : 0);
+		share(c, m, config_model_is_listed(config, m->config) ? 0 : ++rank);
 		err = check_delays(c, m, d);
 		if (!err)
 			err = warn_model(c, m);

@@ -44,6 +44,8 @@ restart_generation(struct decoder *d)
 {
 	for (uint32_t i = 0; i < d->models; i++)
 		layout_unsee(&d->model[i]->layout);
+	for (size_t i = 0; i < d->config->patterns; i++)
+		layout_unsee(&d->pattern[i].layout);
 	layout_unsee(&d->nameless.layout);
 	d->generation = 1;
 }
@@ -78,13 +80,13 @@ walk_with(struct decoder *d, struct walk *w, struct model *m, const uint32_t *to
 }
 
 static bool
-unknown_model(struct walk *w, struct text name, const char *why)
+unknown_model(struct walk *w, struct text name, enum reject reason, const char *why)
 {
 	char printable[NAME_SHOWN * 4 + 1];
 
 	text_printable(record_text(w->out, name), name.length, NAME_SHOWN, printable,
 	               sizeof(printable));
-	return walk_refuse(w, REJECT_UNKNOWN_MODEL, UINT32_MAX, "%s%s", why, printable);
+	return walk_refuse(w, reason, UINT32_MAX, "%s%s", why, printable);
 }
 
 /* The model that a name in out->text stands for; DECODER_NO_MODEL after a refusal. */
@@ -96,12 +98,12 @@ named_model(struct decoder *d, struct walk *w)
 
 	if (number != DECODER_NO_MODEL)
 		return number;
-	if (!d->config->models_auto)
-		unknown_model(w, w->name, "");
+	if (!config_model_for(d->config, name, w->name.length))
+		unknown_model(w, w->name, REJECT_UNKNOWN_MODEL, "");
 	else if (w->name.length == 0 || w->name.length > LIMIT_TEXT_BYTES)
-		unknown_model(w, w->name, "name is empty or too long: ");
+		unknown_model(w, w->name, REJECT_UNKNOWN_MODEL, "name is empty or too long: ");
 	else if (d->models == LIMIT_MODELS)
-		unknown_model(w, w->name, "too many models: ");
+		unknown_model(w, w->name, REJECT_MODELS_MAX, "too many models: ");
 	else
 		return decoder_add_model(d, name, w->name.length);
 	return DECODER_NO_MODEL;
@@ -114,7 +116,7 @@ search_model(struct decoder *d, struct walk *w, const struct profile *profile,
 {
 	w->only_model = true;
 	for (uint32_t i = 0; i <= d->paths; i++) {
-		struct model *m = i < d->paths ? d->model[d->path[i]] : &d->nameless;
+		struct model *m = i < d->paths ? d->path[i] : &d->nameless;
 		enum walk_result result = walk_with(d, w, m, token, tokens);
 		layout_rollback(&m->layout);
 		if (result == WALK_REFUSED)

@@ -43,11 +43,12 @@ void decoder_unlock(struct decoder *d);
  * taken care of inside. */
 void decode(struct decoder *d, const struct message *m, struct record *out);
 
-/* Models in order of appearance (configured ones first, in order of the file); with `models: auto` the
- * list grows up to LIMIT_MODELS. Feature slots of a model in order of appearance. */
+/* Models in order of appearance (those configured by name first, in order of the file); with `models: auto`
+ * or globs the list grows up to LIMIT_MODELS. Feature slots of a model in order of appearance. */
 uint32_t decoder_models(const struct decoder *d);
 const char *decoder_model_name(const struct decoder *d, uint32_t model, uint32_t *length);
-/* The number of a model by name; with `models: auto` it is made when there is room. UINT32_MAX: none. */
+/* The number of a model by name; made when the configuration has something for it and there is room.
+ * UINT32_MAX: none. */
 uint32_t decoder_model(struct decoder *d, const char *name, uint32_t length);
 uint32_t decoder_slots(const struct decoder *d, uint32_t model);
 const char *decoder_slot_name(const struct decoder *d, uint32_t model, uint32_t slot, uint32_t *length);

@@ -67,7 +67,7 @@ add_model(struct decoder *d, const char *name, size_t length, const struct model
 uint32_t
 decoder_add_model(struct decoder *d, const char *name, size_t length)
 {
-	return add_model(d, name, length, &d->config->defaults);
+	return add_model(d, name, length, config_model_for(d->config, name, length));
 }
 
 /* Only the newest can go: nothing was placed behind it in the table. */
@@ -83,14 +83,23 @@ decoder_drop_model(struct decoder *d)
 	d->models--;
 }
 
+static void
+add_path(struct decoder *d, struct model *m)
+{
+	for (uint32_t k = 0; k < d->paths; k++)
+		if (!layout_model_path_differs(d->path[k]->config, m->config))
+			return;
+	d->path[d->paths++] = m;
+}
+
 int
 decoder_create(struct decoder **out, const struct config *config, const uint8_t hash_key[16],
                struct diag *diag)
 {
 	*out = NULL;
-	if (config->models > LIMIT_MODELS)
+	if (config->models + config->patterns > LIMIT_MODELS)
 		return diag_set(diag, ERR_LIMIT, "%zu models are configured, the limit is %d",
-		                config->models, LIMIT_MODELS);
+		                config->models + config->patterns, LIMIT_MODELS);
 	struct decoder *d = calloc(1, sizeof(*d));
 	pthread_mutex_t *lock = calloc(1, sizeof(*lock));
 	if (d == NULL || lock == NULL || (d->json = json_create()) == NULL) {
@@ -106,12 +115,13 @@ decoder_create(struct decoder **out, const struct config *config, const uint8_t 
 	memcpy(&d->seed, hash_key, sizeof(d->seed));
 	for (size_t i = 0; i < config->models; i++) {
 		const struct model_config *m = &config->model[i];
-		uint32_t number = add_model(d, m->name, strlen(m->name), m);
-		bool differs = true;
-		for (uint32_t k = 0; k < d->paths; k++)
-			differs &= layout_model_path_differs(d->model[d->path[k]]->config, m);
-		if (differs)
-			d->path[d->paths++] = number;
+
+		add_path(d, d->model[add_model(d, m->name, strlen(m->name), m)]);
+	}
+	d->pattern = config->patterns ? grow_new(config->patterns * sizeof(*d->pattern)) : NULL;
+	for (size_t i = 0; i < config->patterns; i++) {
+		model_init(d, &d->pattern[i], &config->model[config->models + i]);
+		add_path(d, &d->pattern[i]);
 	}
 	model_init(d, &d->nameless, &config->defaults);
 	*out = d;
@@ -129,6 +139,9 @@ decoder_destroy(struct decoder *d)
 		free(d->model[i]);
 	}
 	layout_finish(&d->nameless.layout);
+	for (size_t i = 0; d->pattern != NULL && i < d->config->patterns; i++)
+		layout_finish(&d->pattern[i].layout);
+	free(d->pattern);
 	for (uint32_t i = 0; i < d->profiles; i++)
 		free(d->profile[i].topic);
 	free(d->profile);
@@ -168,10 +181,10 @@ decoder_profile(struct decoder *d, const char *topic)
 	for (uint32_t i = 0; i < d->profiles; i++)
 		if (strcmp(d->profile[i].topic, topic) == 0)
 			return i;
-	for (size_t i = 0; i < config->models; i++) {
-		if (config->models > 1 && !claims(config, &config->model[i], topic))
+	for (size_t i = 0; i < config->models + config->patterns; i++) {
+		if (config->models + config->patterns > 1 && !claims(config, &config->model[i], topic))
 			continue;
-		fallback = (uint32_t)i;
+		fallback = i < config->models ? (uint32_t)i : DECODER_NO_MODEL;
 		claimed++;
 	}
 	d->profile = grow(d->profile, &d->profile_capacity, (size_t)d->profiles + 1,
@@ -267,6 +280,8 @@ decoder_bytes(const struct decoder *d)
 	        d->profile_capacity * sizeof(*d->profile);
 	for (uint32_t i = 0; i < d->models; i++)
 		bytes += sizeof(struct model) + layout_bytes(&d->model[i]->layout);
+	for (size_t i = 0; i < d->config->patterns; i++)
+		bytes += sizeof(struct model) + layout_bytes(&d->pattern[i].layout);
 	pthread_mutex_unlock(d->lock);
 	return bytes;
 }
@@ -278,7 +293,7 @@ decoder_model(struct decoder *d, const char *name, uint32_t length)
 
 	pthread_mutex_lock(d->lock);
 	number = decoder_find_model(d, name, length);
-	if (number == DECODER_NO_MODEL && d->config->models_auto && d->models < LIMIT_MODELS)
+	if (number == DECODER_NO_MODEL && config_model_for(d->config, name, length) && d->models < LIMIT_MODELS)
 		number = decoder_add_model(d, name, length);
 	pthread_mutex_unlock(d->lock);
 	return number;

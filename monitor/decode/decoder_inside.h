@@ -39,7 +39,8 @@ struct decoder {
 	uint32_t models;
 	uint16_t table[DECODER_TABLE]; /* model + 1 by hash of the name */
 	struct model nameless; /* the defaults, to find the name of a model that is not known yet */
-	uint32_t path[LIMIT_MODELS]; /* models that differ in where their name stands */
+	struct model *pattern; /* [config->patterns] what globs say, to find the name of such a model */
+	struct model *path[LIMIT_MODELS]; /* of the configuration: those that differ in where the name stands */
 	uint32_t paths;
 	struct profile *profile;
 	uint32_t profiles, profile_capacity;
@@ -51,7 +52,7 @@ struct decoder {
 
 /* The number of a model by name, or DECODER_NO_MODEL. */
 uint32_t decoder_find_model(const struct decoder *d, const char *name, size_t length);
-/* A new one, with what models have by default. There must be room. */
+/* A new one, with what the configuration says of its name: it must say something. There must be room. */
 uint32_t decoder_add_model(struct decoder *d, const char *name, size_t length);
 /* Takes the newest one back. */
 void decoder_drop_model(struct decoder *d);

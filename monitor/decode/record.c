@@ -18,6 +18,7 @@ static const char *const names[REJECT_COUNT] = {
 	[REJECT_TOO_MANY_FIELDS] = "too_many_fields",
 	[REJECT_DUPLICATE_KEY] = "duplicate_key",
 	[REJECT_UNKNOWN_MODEL] = "unknown_model",
+	[REJECT_MODELS_MAX] = "models_max",
 	[REJECT_MISSING_MODEL] = "missing_model",
 	[REJECT_MISSING_TS] = "missing_ts",
 	[REJECT_NOTHING_KNOWN] = "nothing_known",

@@ -92,6 +92,7 @@ enum reject {
 	REJECT_TOO_MANY_FIELDS,
 	REJECT_DUPLICATE_KEY,  /* in a configured field */
 	REJECT_UNKNOWN_MODEL,
+	REJECT_MODELS_MAX,     /* as many models as are watched are there already */
 	REJECT_MISSING_MODEL,
 	REJECT_MISSING_TS,     /* no usable ts and no Kafka timestamp */
 	REJECT_NOTHING_KNOWN,  /* no features, prediction or label in it */

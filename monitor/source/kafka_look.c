@@ -37,7 +37,7 @@ chosen(const struct config *c, const char *topic)
 {
 	if (matches(&c->topics_records, topic) || matches(&c->topics_labels, topic))
 		return true;
-	for (size_t i = 0; i < c->models; i++)
+	for (size_t i = 0; i < c->models + c->patterns; i++)
 		if (matches(&c->model[i].topics_records, topic) || matches(&c->model[i].topics_labels, topic))
 			return true;
 	return false;

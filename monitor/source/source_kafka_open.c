@@ -190,7 +190,7 @@ start_embedded(struct source_kafka *s, const struct config *c, struct diag *d)
 		err = create_topics(s, c, &c->topics_records, d);
 	if (!err)
 		err = create_topics(s, c, &c->topics_labels, d);
-	for (size_t i = 0; i < c->models && !err; i++) {
+	for (size_t i = 0; i < c->models + c->patterns && !err; i++) {
 		err = create_topics(s, c, &c->model[i].topics_records, d);
 		if (!err)
 			err = create_topics(s, c, &c->model[i].topics_labels, d);

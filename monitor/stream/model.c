@@ -65,7 +65,7 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 	m->number = number;
 	m->name = must_strndup(name, length);
 	m->name_length = length;
-	m->config = config_model(common->config, name, length);
+	m->config = config_model_for(common->config, name, length);
 	if (!m->config)
 		m->config = &common->config->defaults;
 	m->first_ms = common->watermark_ms;

@@ -138,7 +138,7 @@ struct model {
 	char *name;
 	size_t name_length;
 	uint32_t number;            /* the decoder's */
-	uint32_t rank;              /* `models: auto`: i-th model that was seen; else 0 */
+	uint32_t rank;              /* i-th model that a glob or `models: auto` let in; listed by name: 0 */
 	uint32_t id;                /* the database's; 0 before the first commit */
 	int64_t first_ms;
 

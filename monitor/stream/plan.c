@@ -1,6 +1,8 @@
 /* plan.c -- see plan.h. */
 #include "monitor/stream/plan.h"
 
+#include "config/config.h"
+
 static const double weight[SHARE_CLASSES] = { 0.4, 0.3, 0.25, 0.05 };
 
 double
@@ -14,6 +16,12 @@ plan_share(const struct plan *p, enum share_class class, const uint32_t streams[
 	if (!streams[class] || !p->models)
 		return 0;
 	return p->budget * (1 - PLAN_RESERVE) / p->models * weight[class] / present / streams[class];
+}
+
+uint32_t
+plan_models(const struct config *config)
+{
+	return (uint32_t)config->models + (config->models_auto || config->patterns);
 }
 
 double
