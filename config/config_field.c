@@ -12,7 +12,7 @@ static const char *const standard[] = { "id", "ts", "model", "version", "feature
 	"prediction.classes", "label", "score", "conformal.n_cal", "probe_of", "perturbation", "severity",
 	"members", "members.probs", "members.logits",
 	"members.mu", "members.var", "dirichlet", "nig", "nig.nu", "nig.alpha", "nig.beta", "samples",
-	"quantiles", "logits", "prediction.sd", "prediction.var", NULL };
+	"quantiles", "logits", "embedding", "prediction.sd", "prediction.var", NULL };
 
 static void
 field_free(struct field_config *f)

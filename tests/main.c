@@ -23,6 +23,7 @@
 	X(journal) \
 	X(kit) \
 	X(limited) \
+	X(embedding) \
 	X(logits) \
 	X(merge) \
 	X(metrics) \

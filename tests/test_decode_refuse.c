@@ -32,7 +32,7 @@ decode_duplicates(void **state)
 		assert_accepted(&s);
 	}
 	/* Twice what means nothing, and one field under two names, are fine. */
-	give_rest(&s, "\"zz\":1,\"zz\":2,\"embedding\":[],\"embedding\":1,\"record_id\":\"q\",\"features\":{}");
+	give_rest(&s, "\"zz\":1,\"zz\":2,\"epsilon\":[],\"epsilon\":1,\"record_id\":\"q\",\"features\":{}");
 	assert_accepted(&s);
 	scene_close(&s);
 }

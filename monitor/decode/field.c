@@ -4,6 +4,7 @@
 
 #include "config/config.h"
 #include "config/limits.h"
+#include "monitor/decode/embedding.h"
 #include "monitor/decode/logits.h"
 #include "monitor/decode/text.h"
 #include "monitor/decode/walk.h"
@@ -393,6 +394,8 @@ field_value(struct walk *w, enum field field)
 		return form_cell(w, FORM_SD + (field - FIELD_SD));
 	case FIELD_LOGITS:
 		return logits_value(w);
+	case FIELD_EMBEDDING:
+		return embedding_value(w);
 	case FIELD_PREDICTION:
 		return bare_prediction(w);
 	case FIELD_SEGMENT:

@@ -53,6 +53,7 @@ enum field {
 	FIELD_SD,
 	FIELD_VAR,
 	FIELD_LOGITS,
+	FIELD_EMBEDDING,
 	/* Objects: */
 	FIELD_FEATURES,
 	FIELD_SEGMENT,
@@ -66,7 +67,6 @@ enum field {
 enum entry_kind {
 	ENTRY_UNKNOWN, /* skipped and counted */
 	ENTRY_KNOWN,   /* skipped: documented */
-	ENTRY_OTHER,   /* the same, and worth a record: embedding; not read yet */
 	ENTRY_FIELD,   /* enum field, or FIELD_NONE for a step of a path; index counts from klass */
 	ENTRY_FEATURE, /* index = slot */
 	ENTRY_SEGMENT, /* index = number of the segment */

@@ -57,6 +57,7 @@ static const struct standard {
 	{ "samples", FIELD_DRAWS, ROOT, { "samples", "nested" } },
 	{ "quantiles", FIELD_QUANTILES, ROOT, { "quantiles" } },
 	{ "logits", FIELD_LOGITS, ROOT, { "logits" } },
+	{ "embedding", FIELD_EMBEDDING, ROOT, { "embedding" } },
 	{ "prediction.sd", FIELD_SD, FIELD_PREDICTION, { "sd" } },
 	{ "prediction.var", FIELD_VAR, FIELD_PREDICTION, { "var" } },
 };
@@ -67,7 +68,6 @@ static const struct {
 	uint8_t parent, kind;
 	const char *key;
 } known[] = {
-	{ ROOT, ENTRY_OTHER, "embedding" },
 	{ ROOT, ENTRY_KNOWN, "epsilon" },
 	{ ROOT, ENTRY_KNOWN, "source" },
 	{ FIELD_NIG, ENTRY_KNOWN, "gamma" },
@@ -208,7 +208,7 @@ add_own(struct layout *l, const struct model_config *m)
 		for (size_t k = 0; k + 1 < own->path.n; k++) {
 			number = find_or_add(l, context, own->path.text[k]);
 			e = &l->context[context].entry[number];
-			if (e->kind == ENTRY_OTHER || e->kind == ENTRY_KNOWN)
+			if (e->kind == ENTRY_KNOWN)
 				e->kind = ENTRY_FIELD; /* skipped until now */
 			context = descend(l, context, number);
 		}

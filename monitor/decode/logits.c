@@ -2,9 +2,11 @@
 #include "monitor/decode/logits.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "config/limits.h"
 #include "monitor/decode/walk.h"
+#include "monitor/grow.h"
 
 static double
 energy(const double *logit, uint32_t n)
@@ -38,6 +40,8 @@ logits_value(struct walk *w)
 		return true;
 	}
 	r->logits = x.columns;
+	r->logit = grow(r->logit, &r->logit_capacity, x.columns, sizeof(*r->logit));
+	memcpy(r->logit, numbers->value + x.at, x.columns * sizeof(*r->logit));
 	r->energy = energy(numbers->value + x.at, x.columns);
 	return true;
 }

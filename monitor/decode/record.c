@@ -52,6 +52,8 @@ record_finish(struct record *r)
 	free(r->segment);
 	free(r->forecast_level);
 	free(r->forecast_value);
+	free(r->logit);
+	free(r->embedding);
 	record_init(r);
 }
 
@@ -89,6 +91,8 @@ record_clear(struct record *r)
 	r->form = FORM_NONE;
 	r->forecast = FORECAST_NONE;
 	r->logits = 0;
+	r->dimension = 0;
+	r->embedding_fault = EMBEDDING_FINE;
 	r->probs = 0;
 	r->sets = 0;
 	r->has_set = false;

@@ -46,7 +46,7 @@ enum record_parts {
 	RECORD_PROB_RANGE = 1 << 8, /* a prob below 0 or above 1 */
 	RECORD_BOM = 1 << 9,
 	RECORD_OWN = 1 << 11,       /* has a value of a configured own stream */
-	RECORD_OTHER = 1 << 10,     /* has logits, or an embedding, which is not read yet */
+	RECORD_OTHER = 1 << 10,     /* has logits or an embedding */
 };
 
 /* In which form a record tells how unsure its prediction is (uncertainty.h). */
@@ -78,6 +78,15 @@ enum forecast_kind {
 	FORECAST_QUANTILES, /* forecast_value[i] at forecast_level[i], levels ascending; values may cross */
 	FORECAST_SAMPLES,   /* ascending */
 	FORECAST_NORMAL,    /* one number: the standard deviation about prediction.value */
+};
+
+/* Why its embedding is not there, or is not what it should be. */
+enum embedding_fault {
+	EMBEDDING_FINE = 0,
+	EMBEDDING_TYPE,      /* neither a list of numbers nor {"b64f32": ..} or {"b64f16": ..} */
+	EMBEDDING_LENGTH,    /* empty, or longer than LIMIT_VECTOR */
+	EMBEDDING_NONFINITE, /* NaN, Infinity or a number that overflows is in it */
+	EMBEDDING_ZERO,      /* it is there, and all of it is 0 */
 };
 
 /* Why a record was refused; 0 = it was not. Names are public (table `rejected`, metrics). */
@@ -145,7 +154,11 @@ struct record {
 	double *forecast_level, *forecast_value; /* [forecasts] */
 
 	uint32_t logits;          /* how many; 0: none, or they cannot be used */
+	double *logit;            /* [logits], finite */
 	double energy;            /* of the logits (logits.h) */
+	uint32_t dimension;       /* of the embedding; 0: none, or it cannot be used */
+	double *embedding;        /* [dimension], finite */
+	uint8_t embedding_fault;  /* enum embedding_fault */
 
 	/* features: cells by the decoder's slot of the model */
 	uint32_t slots;           /* slots that the model had when this was decoded */
@@ -159,6 +172,7 @@ struct record {
 	uint32_t text_length, text_capacity;
 	uint32_t cell_capacity, prob_capacity, set_capacity, class_capacity, segment_capacity;
 	uint32_t level_capacity, value_capacity;
+	uint32_t logit_capacity, embedding_capacity;
 	const char *raw;          /* refused: the first LIMIT_REJECTED_BYTES of the message, in `text` */
 	uint32_t raw_length;
 };

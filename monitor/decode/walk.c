@@ -252,9 +252,6 @@ walk_other(struct walk *w, const struct entry *e)
 	case ENTRY_UNKNOWN:
 		w->out->fields_unknown++;
 		return walk_skip(w);
-	case ENTRY_OTHER:
-		w->out->parts |= RECORD_OTHER;
-		return walk_skip(w);
 	case ENTRY_KNOWN:
 		return walk_skip(w);
 	case ENTRY_SEGMENT:
