@@ -99,6 +99,18 @@ struct own_stream_config {
 	double low, high;                /* where values lie; others are cut */
 };
 
+enum ood_threshold { OOD_NOMINAL, OOD_PAC };
+struct ood_config {
+	bool off;
+	struct strings scores;           /* empty: those that suit the records */
+	bool features;                   /* numeric features count where there is no embedding */
+	uint32_t records, bank;          /* of the reference; that knn compares with, 0: all */
+	double alpha, delta;
+	enum ood_threshold threshold;
+	char *by;                        /* class or a key of segment; NULL: all together */
+	uint32_t extremes;               /* records of a window that are kept */
+};
+
 enum season_choice { SEASON_CHOICE_AUTO, SEASON_CHOICE_NONE, SEASON_CHOICE_DAY, SEASON_CHOICE_WEEK };
 
 struct model_config {
@@ -135,6 +147,7 @@ struct model_config {
 	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */
 	enum recalibrate recalibrate;
 	struct performance_limits limits;
+	struct ood_config ood;
 	bool labels_enabled;             /* `labels: off` keeps no journal */
 	int64_t labels_wait_ms;          /* 60 d */
 	int64_t labels_lateness_ms;      /* 365 d */

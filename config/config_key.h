@@ -58,6 +58,7 @@ struct config_key {
 
 extern const struct config_key config_keys[];       /* target: struct config */
 extern const struct config_key config_window_keys[]; /* target: struct model_config */
+extern const struct config_key config_ood_keys[];
 /* Target: struct model_config; `name` is first. */
 extern const struct config_key config_model_keys[];
 

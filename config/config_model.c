@@ -203,7 +203,8 @@ const struct config_key config_model_keys[] = {
 	                    "The alarm on silence: this version has none.")),
 	CONFIG_OWN(M, test_list, "detectors", config_detectors_read, config_detectors_write,
 	           "{numeric: [tolerant, conformal], binary: [tolerant-binary, binary], "
-	           "categorical: [tolerant-categorical, categorical]}", 0, 0,
+	           "categorical: [tolerant-categorical, categorical], "
+	           "\"ood:panel*\": [{method: e1, bins: 4096, role: paging}, e2]}", 0, 0,
 	           "mapping of types, or of globs over names of streams, to lists of methods",
 	           "The tests of a stream: a method, or {method: NAME, role: .., OPTION: ..} with the "
 	           "options of `driftd detect NAME`."),
@@ -222,6 +223,8 @@ const struct config_key config_model_keys[] = {
 	CONFIG_SECTION("joint", joint_keys, "The numeric features together: what none of them shows alone."),
 	CONFIG_SECTION("rebaseline", rebaseline_keys, "When a stream learns its reference anew by itself."),
 	CONFIG_SECTION("coverage", coverage_keys, "Prediction intervals and sets, judged by labels."),
+	CONFIG_SECTION("ood", config_ood_keys,
+	               "How unlike its reference each record is: out-of-distribution scores."),
 	CONFIG_SECTION("performance", performance_keys, "Limits of figures of performance, whatever came before."),
 	{ .option = { .name = "labels", .help = "How predictions wait for their labels; `labels: off` "
 	                                        "keeps none." },
@@ -445,6 +448,7 @@ config_model_free(struct model_config *m)
 	config_strings_free(&m->classes);
 	config_strings_free(&m->segments);
 	config_strings_free(&m->coverage_groups);
+	config_strings_free(&m->ood.scores);
 	config_features_free(m->feature, m->features);
 	config_fields_free(m->field, m->fields);
 	config_streams_free(m->own, m->owns);

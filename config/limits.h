@@ -22,6 +22,15 @@ enum {
 	LIMIT_VECTOR = 4096,
 	/* Numbers of one forecast kept for its label: quantiles, or a sample; a kilobyte a waiting prediction. */
 	LIMIT_FORECAST = 128,
+	/* Bytes of the rows of one reference of out-of-distribution scores, in memory while it is drawn
+	 * and on disk. */
+	LIMIT_OOD_BYTES = 64 * 1024 * 1024,
+	/* Fewer rows than this make no reference of them: a fourth part ranks the verdict. */
+	LIMIT_OOD_MIN = 200,
+	/* Records that stand for a window, and the records of one window that false discoveries are
+	 * controlled over. */
+	LIMIT_OOD_EXTREMES = 100,
+	LIMIT_OOD_DISCOVERY = 1000,
 	/* Kinds of probes of one version: perturbations times severities. */
 	LIMIT_PROBES = 64,
 	/* Numbers of all lists of one record: members times classes, samples, ...; two megabytes. */

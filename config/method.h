@@ -26,6 +26,8 @@ struct method {
 	const char *must[3];          /* options that have to be given, ended by NULL */
 };
 
+/* Is it an out-of-distribution score with a reference, which `ood: {panel: ..}` may name? */
+bool method_is_panel_score(const char *name);
 /* False when no such method is for `detectors:`. */
 bool method_find(const char *name, struct method *out);
 const char *const *method_names(void); /* sorted, ended by NULL */

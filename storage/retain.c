@@ -314,5 +314,7 @@ int store_retain(struct store *s, int64_t now_ms, int64_t keep_fine_ms, int64_t 
 		                  " INDEXED BY label_hour WHERE final = 1 AND " HOURS
 		                  " AND window_ms < ? ORDER BY window_ms LIMIT ?",
 		                  hour, rows_max, &rows);
+	if (!err)
+		err = store_drop_ood(s, fine, hour);
 	return err ? err : shrink(s);
 }

@@ -118,6 +118,22 @@ static const char tables_label_parts[] =
 	" calibrator TEXT, estimated_accuracy REAL"
 	LABEL_FIGURES(REAL_COLUMN) STRICT_ROWS;
 
+static const char tables_ood[] =
+	"CREATE TABLE ood_refs(stream_id INTEGER PRIMARY KEY, source TEXT NOT NULL, from_ms INTEGER,"
+	" to_ms INTEGER, rows INTEGER NOT NULL, fitted INTEGER NOT NULL, ranked INTEGER NOT NULL,"
+	" classes INTEGER NOT NULL, inputs TEXT NOT NULL, scores TEXT NOT NULL, alpha REAL NOT NULL, delta REAL,"
+	" threshold REAL, rate_low REAL, rate_high REAL, discoveries_min INTEGER NOT NULL, hash INTEGER NOT NULL,"
+	" notes TEXT NOT NULL" STRICT_ROWS
+	"CREATE TABLE ood_windows(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL, segment TEXT NOT NULL,"
+	" width_ms INTEGER NOT NULL, n INTEGER NOT NULL, flagged INTEGER NOT NULL, unsupported INTEGER NOT NULL,"
+	" rate_low REAL, rate_high REAL, tested INTEGER NOT NULL, discoveries INTEGER NOT NULL,"
+	" PRIMARY KEY(window_ms, stream_id, segment, width_ms)" STRICT_KEYED
+	"CREATE INDEX ood_fine ON ood_windows(window_ms) WHERE width_ms < 3600000;"
+	"CREATE INDEX ood_hour ON ood_windows(window_ms) WHERE width_ms >= 3600000 AND width_ms < 86400000;"
+	"CREATE TABLE ood_extremes(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL, rank INTEGER NOT NULL,"
+	" id TEXT, ts_ms INTEGER NOT NULL, p REAL NOT NULL, score REAL NOT NULL, reason TEXT NOT NULL,"
+	" feature TEXT, members TEXT NOT NULL, PRIMARY KEY(window_ms, stream_id, rank)" STRICT_KEYED;
+
 static const char tables_alerts[] =
 	"CREATE TABLE alerts(alert_id TEXT NOT NULL PRIMARY KEY, episode_id TEXT NOT NULL,"
 	" stream_id INTEGER NOT NULL, kind TEXT NOT NULL, severity TEXT NOT NULL, promise TEXT,"
@@ -149,9 +165,9 @@ static const char tables_alerts[] =
 	"CREATE INDEX deliveries_pending ON deliveries(sink, outbox_id) WHERE state = 'pending';";
 
 /* migrations[i] leads from schema i to i + 1. */
-static const char *const migrations[STORE_SCHEMA_VERSION][6] = {
+static const char *const migrations[STORE_SCHEMA_VERSION][7] = {
 	{ tables_identity, tables_progress, tables_history, tables_labels, tables_label_parts,
-	  tables_alerts },
+	  tables_ood, tables_alerts },
 };
 
 int schema_check(sqlite3 *db, bool *fresh, struct diag *d)

@@ -27,6 +27,6 @@ struct documentation {
 	const char *name, *column, *meaning;
 };
 /* Each ended by a NULL name. */
-extern const struct documentation documentation_table[], documentation_labels[];
+extern const struct documentation documentation_table[], documentation_labels[], documentation_ood[];
 
 #endif

@@ -22,6 +22,7 @@
 #include <stdint.h>
 
 #include "storage/labels.h"
+#include "storage/ood.h"
 
 struct diag;
 struct store;

@@ -11,6 +11,7 @@
 
 #include "storage/schema.h"
 #include "storage/store_impl.h"
+#include "storage/views_ood.h"
 #include "storage/views_uncertainty.h"
 
 #define ISO(ms) "strftime('%Y-%m-%dT%H:%M:%fZ', " ms " / 1000.0, 'unixepoch')"
@@ -238,6 +239,7 @@ static const struct view views[] = {
 	  " JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0 GROUP BY 1, 2) h"
 	  " JOIN streams s ON s.stream_id = h.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " ORDER BY h.day_ms DESC, m.name, s.version, s.segment, kind, s.stream_id" },
+	VIEWS_OOD,
 	{ "robustness_total",
 	  "SELECT " STREAM "s.field AS perturbation, " ISO("h.first_ms") " AS since, h.n AS pairs,"
 	  " CAST(round(h.flips) AS INTEGER) AS flips, h.flips / h.n AS flip_rate, d.statistic"
@@ -352,7 +354,9 @@ static const struct view views[] = {
 	  " LEFT JOIN counters c ON c.model_id = m.model_id GROUP BY m.model_id ORDER BY m.name" },
 };
 
-static const struct documentation *const documented[] = { documentation_table, documentation_labels };
+static const struct documentation *const documented[] = {
+	documentation_table, documentation_labels, documentation_ood
+};
 
 /* Changes with any view or sentence, and with the columns of tables through the schema version. */
 static void text_hash(char hash[17])

@@ -41,7 +41,8 @@
 	X(source) \
 	X(store) \
 	X(tolerant) \
-	X(uncertainty)
+	X(uncertainty) \
+	X(verdicts)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)

@@ -213,8 +213,11 @@ an_unknown_key_names_the_nearest_one(void **state)
 	              "f:1:10: unknown key 'lable' in 'fields' (did you mean 'label'?)");
 	config_refuse("alerts: {sink: []}\n", "f:1:10: unknown key 'sink' in 'alerts' (did you mean 'sinks'?)\n");
 	config_refuse("htp: {listen: x}\n", "f:1:1: unknown key 'htp' (did you mean 'http'?)\n");
-	config_refuse("models: [{name: a, ood: {panel: auto}}]\n",
-	              "f:1:20: unknown key 'ood' in 'models'\n");
+	config_refuse("models: [{name: a, odd: {panel: auto}}]\n",
+	              "f:1:20: unknown key 'odd' in 'models' (did you mean 'ood'?)\n");
+	config_refuse("models: [{name: a, ood: {panel: [hst]}}]\n",
+	              "f:1:33: panel: 'hst' is no score with a reference");
+	config_refuse("models: [{name: a, ood: {panel: some}}]\n", "f:1:33: panel: expected auto, off or a list");
 }
 
 static void

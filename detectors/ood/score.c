@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "config/diag.h"
+#include "config/method.h"
 #include "detectors/kit/carve.h"
 
 extern const struct score ecod_score, energy_score, entropy_score, ew_maha_score, gen_score, hst_score,
@@ -38,6 +39,14 @@ score_find(const char *name)
 		if (strcmp(score_table[i]->name, name) == 0)
 			return score_table[i];
 	return NULL;
+}
+
+bool
+method_is_panel_score(const char *name)
+{
+	const struct score *s = score_find(name);
+
+	return s != NULL && !(s->flags & SCORE_ADAPTIVE);
 }
 
 bool

@@ -49,6 +49,7 @@ struct score_options {
 	double temperature, gen_power; /* T, g */
 	uint32_t gen_classes;          /* M */
 	uint32_t neighbours;           /* k; OPTION_AUTO */
+	uint32_t bank;                 /* of knn: rows at most; 0: all */
 	int space;                     /* enum space_choice */
 	double ridge;                  /* NaN: Ledoit-Wolf */
 	uint32_t axes;                 /* dim; OPTION_AUTO */
@@ -104,6 +105,8 @@ void scorer_finish(struct scorer *s);
 /* out[i][r]: score i of row r; any number of rows. */
 void scorer_run(struct scorer *s, const struct score_rows *rows, double *const *out);
 
+/* Of ecod: the feature that adds most to the score of one row [features]. */
+uint32_t score_ecod_reason(const void *state, const double *row);
 /* Zeroed, aligned to 64 bytes, `count` doubles; NULL when memory fails or the product overflows. */
 double *score_array(size_t count, size_t times);
 /* The sentence for it. */

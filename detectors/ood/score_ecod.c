@@ -119,6 +119,37 @@ below(const double *value, uint32_t up, double x)
 	return low;
 }
 
+uint32_t
+score_ecod_reason(const void *instance, const double *row)
+{
+	const struct ecod *self = instance;
+	uint32_t reason = 0;
+	double most = -1.0;
+
+	for (uint32_t f = 0; f < self->features; f++) {
+		const double *value = self->value + (size_t)f * self->n;
+		uint32_t low = 0, high = self->n, up;
+		double left, right;
+
+		while (low < high) {
+			uint32_t middle = low + (high - low) / 2;
+
+			if (value[middle] <= row[f])
+				low = middle + 1;
+			else
+				high = middle;
+		}
+		up = low;
+		left = self->surprise[up];
+		right = self->surprise[self->n - below(value, up, row[f])];
+		if (fmax(left, right) > most) {
+			most = fmax(left, right);
+			reason = f;
+		}
+	}
+	return reason;
+}
+
 /* Feature by feature, so that a table is in the cache for all rows. */
 static void
 ecod_run(void *instance, const struct score_rows *rows, double *out)

@@ -50,6 +50,33 @@ choose_k(const struct score_options *o, bool features, uint32_t n)
 	return k < 1 ? 1 : k;
 }
 
+/* Which rows are compared with: `most` of n, from each class in proportion and evenly over it. Their number;
+ * SIZE_MAX: no memory. */
+static size_t
+choose_bank(const struct score_rows *rows, uint32_t d, const double *from, uint32_t most, double *bank)
+{
+	uint32_t n = rows->n, kept = 0, labels = 0;
+	uint32_t *seen;
+
+	for (uint32_t r = 0; rows->label != NULL && r < n; r++)
+		if (rows->label[r] != SCORE_NO_LABEL && rows->label[r] >= labels)
+			labels = rows->label[r] + 1;
+	seen = calloc((size_t)labels + 1, sizeof *seen);
+	if (seen == NULL)
+		return SIZE_MAX;
+	for (uint32_t r = 0; r < n; r++) {
+		uint32_t c = rows->label == NULL || rows->label[r] == SCORE_NO_LABEL ? labels : rows->label[r];
+		uint64_t i = seen[c]++;
+
+		/* the first of each class always, so that none is left out */
+		if (most != 0 && i > 0 && (i * most) / n == ((i - 1) * most) / n)
+			continue;
+		memcpy(bank + (size_t)kept++ * d, from + (size_t)r * d, d * sizeof *bank);
+	}
+	free(seen);
+	return kept;
+}
+
 static int
 knn_create(void **out, const struct score_options *o, const struct score_rows *rows, uint32_t d,
            struct diag *diag)
@@ -60,6 +87,7 @@ knn_create(void **out, const struct score_options *o, const struct score_rows *r
 	                         : features ? SPACE_STANDARD : SPACE_UNIT;
 	struct knn *self = calloc(1, sizeof *self);
 	double *copy = score_array(rows->n, d);
+	size_t kept;
 	int err = 0;
 
 	if (self == NULL || copy == NULL) {
@@ -69,9 +97,15 @@ knn_create(void **out, const struct score_options *o, const struct score_rows *r
 	}
 	self->kernel = tile_kernel(o->isa);
 	self->features = features;
-	self->n = rows->n;
-	self->k = choose_k(o, features, rows->n);
-	self->bank = score_array((size_t)panel_count(rows->n) * PANEL_ROWS, d);
+	kept = choose_bank(rows, d, from, o->bank < rows->n ? o->bank : 0, copy);
+	if (kept == SIZE_MAX) {
+		free(copy);
+		free(self);
+		return score_no_memory(diag);
+	}
+	self->n = (uint32_t)kept;
+	self->k = choose_k(o, features, self->n);
+	self->bank = score_array((size_t)panel_count(self->n) * PANEL_ROWS, d);
 	self->tiles = score_array(SCORER_ROWS, d);
 	self->nearest = score_array(SCORER_ROWS, self->k);
 	if (self->bank == NULL || self->tiles == NULL || self->nearest == NULL)
@@ -79,9 +113,8 @@ knn_create(void **out, const struct score_options *o, const struct score_rows *r
 	if (err == 0)
 		err = space_fit(&self->space, kind, from, rows->n, d, diag);
 	if (err == 0) {
-		memcpy(copy, from, (size_t)rows->n * d * sizeof *copy);
-		space_rows(&self->space, copy, rows->n);
-		panel_pack(copy, rows->n, d, self->bank);
+		space_rows(&self->space, copy, self->n);
+		panel_pack(copy, self->n, d, self->bank);
 	}
 	free(copy);
 	if (err != 0)
@@ -140,6 +173,8 @@ static const char *const spaces[] = { "auto", "none", "unit", "standard", NULL }
 static const struct option options_table[] = {
 	OPT_AUTO_U32(struct score_options, neighbours, "k", "auto", 1, 100000,
 	             "neighbour; auto: a thousandth of the rows (embedding), 5 (features)"),
+	OPT_U32(struct score_options, bank, "bank", "0", 0, 10000000,
+	        "reference rows that are compared with, stratified by label; 0: all"),
 	OPT_ENUM(struct score_options, space, "space", "auto", spaces,
 	         "none, unit norm, or standardised; auto: unit (embedding), standard (features)"),
 	OPT_END,

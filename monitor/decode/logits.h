@@ -10,8 +10,9 @@
 
 struct walk;
 
-/* Reads the value at the current token: `logits`, `logit` and `energy` of the record. A list that is empty, longer
- * than LIMIT_VECTOR or not all numbers counts as a field of another type. False: the record is refused. */
+/* Reads the value at the current token: `logits`, `logit` and `energy` of the record. A list that is empty,
+ * longer than LIMIT_VECTOR or not all numbers counts as a field of another type. False: the record is
+ * refused. */
 bool logits_value(struct walk *w);
 
 #endif

@@ -12,6 +12,7 @@
 #include "monitor/label/explain.h"
 #include "monitor/label/labels.h"
 #include "monitor/label/recalibrate.h"
+#include "monitor/ood/ood.h"
 
 const char *
 counter_text(enum counter c)
@@ -21,7 +22,9 @@ counter_text(enum counter c)
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
 		"prob_range", "class_count", "forecast_changed", "set_unknown", "category_overflow", "uncertainty_ragged",
 		"uncertainty_empty", "uncertainty_range", "uncertainty_changed", "uncertainty_one",
-		"uncertainty_clipped", "uncertainty_infinite", "logits_changed", "streams_refused",
+		"uncertainty_clipped", "uncertainty_infinite", "logits_changed", "embedding_type",
+		"embedding_length", "embedding_nonfinite", "embedding_zero", "embedding_changed",
+		"ood_incomplete", "streams_refused",
 		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
 		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};
@@ -108,6 +111,7 @@ model_destroy(struct model *m)
 	for (uint32_t i = 0; i < m->streams; i++)
 		stream_destroy(m->stream[i]);
 	for (uint32_t i = 0; i < m->versions; i++) {
+		ood_destroy(m->version[i]->ood);
 		rows_free(m->version[i]->rows);
 		rows_free(m->version[i]->outcomes);
 		recalibration_destroy(m->version[i]->recalibration);
@@ -136,7 +140,8 @@ model_bytes(const struct model *m)
 	size_t bytes = sizeof *m + sizeof *m->features + sizeof *m->own + m->versions * 2 * sizeof(struct rows);
 
 	for (uint32_t i = 0; i < m->versions; i++)
-		bytes += m->version[i]->probes ? sizeof(struct rows) : 0;
+		bytes += (m->version[i]->probes ? sizeof(struct rows) : 0) +
+		         (m->version[i]->ood ? ood_bytes(m->version[i]->ood) : 0);
 	for (uint32_t i = 0; i < m->streams; i++)
 		bytes += stream_bytes(m->stream[i]);
 	return bytes + (m->labels ? labels_bytes(m->labels) : 0) + (m->joint ? joint_bytes(m->joint) : 0);
@@ -274,6 +279,8 @@ rows_flush(struct model *m, struct rows *rows)
 		return;
 	if (m->labels && !rows->segment)
 		labels_batch_ends(m->labels);
+	if (rows->ood)
+		ood_flush(rows->ood);
 	for (uint32_t i = 0; i < rows->streams; i++) {
 		if (m->common->fitting)
 			stream_fit_rows(rows->stream[i], rows);
@@ -359,6 +366,9 @@ close_window(struct model *m)
 	for (uint32_t i = 0; i < m->streams; i++)
 		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, false,
 		              &m->common->outbound);
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (m->version[i]->ood)
+			ood_window(m->version[i]->ood, m->window_ms, m->config->windows.width_ms, false);
 	m->window_open = false;
 	m->dirty = true; /* closed by the watermark, perhaps, and not by a record */
 	m->window_previous_ms = m->window_ms;
@@ -458,4 +468,7 @@ model_put_open_window(struct model *m)
 	for (uint32_t i = 0; i < m->streams && m->window_open; i++)
 		stream_window(m->stream[i], m->window_ms, m->config->windows.width_ms, true,
 		              &m->common->outbound);
+	for (uint32_t i = 0; i < m->versions && m->window_open; i++)
+		if (m->version[i]->ood)
+			ood_window(m->version[i]->ood, m->window_ms, m->config->windows.width_ms, true);
 }

@@ -23,6 +23,7 @@
 struct cell;
 struct confidence;
 struct decoder;
+struct ood;
 struct labels;
 struct pipeline;
 struct recalibration;
@@ -87,6 +88,12 @@ enum counter {
 	COUNT_UNCERTAINTY_CLIPPED, /* probabilities of members raised to 1e-12 */
 	COUNT_UNCERTAINTY_INFINITE, /* normal-inverse-gamma without a variance */
 	COUNT_LOGITS_CHANGED,     /* another number of logits than before: left out */
+	COUNT_EMBEDDING_TYPE,     /* in the order of enum embedding_fault */
+	COUNT_EMBEDDING_LENGTH,
+	COUNT_EMBEDDING_NONFINITE,
+	COUNT_EMBEDDING_ZERO,
+	COUNT_EMBEDDING_CHANGED,  /* another dimension than before: left out */
+	COUNT_OOD_INCOMPLETE,     /* lacks something that its version is scored by */
 	COUNT_STREAMS_REFUSED,    /* fields beyond the limit of streams */
 	/* labels; names as in the label join */
 	COUNT_LABEL_LINES,
@@ -117,6 +124,7 @@ struct version {
 	uint8_t form;              /* enum uncertainty_form of its first record that has one */
 	uint32_t members, columns; /* as in that record */
 	struct stream *energy;     /* of the logits */
+	struct ood *ood;           /* out-of-distribution scores; NULL: none yet */
 	uint32_t logits;           /* of its first record that has some; 0: none yet */
 	uint32_t paired[6];        /* references whose separability is in the database, 0: not yet */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */

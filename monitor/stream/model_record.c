@@ -9,6 +9,8 @@
 #include "monitor/decode/record.h"
 #include "monitor/label/confidence.h"
 #include "monitor/label/labels.h"
+#include "monitor/log.h"
+#include "monitor/ood/ood.h"
 #include "monitor/stream/model.h"
 #include "monitor/stream/version_probe.h"
 #include "monitor/stream/version_ood.h"
@@ -181,10 +183,14 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->level = r->level.number;
 	u = v->segment ? NULL : version_uncertainty_take(m, v, r);
 	energy = v->segment ? (double)NAN : version_ood_take(m, v, r);
+	if (!v->segment)
+		ood_prepare(m, v, r);
 	at = rows_append(m, v->rows, f);
 	if (!v->segment) {
 		version_uncertainty_put(v, at, u);
 		version_ood_put(v, at, energy);
+		if (v->ood)
+			ood_take(v->ood, r, f, at);
 	}
 	if (v->value)
 		v->value->value[at] = value;
@@ -201,6 +207,21 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 }
 
 static void
+count_embedding(struct model *m, const struct record *r)
+{
+	static const char *const why[] = {
+		[EMBEDDING_TYPE] = "is neither a list of numbers nor {\"b64f32\": ..} or {\"b64f16\": ..}",
+		[EMBEDDING_LENGTH] = "is empty or too long",
+		[EMBEDDING_NONFINITE] = "has NaN or Infinity in it",
+		[EMBEDDING_ZERO] = "is all zero; it is scored all the same",
+	};
+
+	m->counter[COUNT_EMBEDDING_TYPE + r->embedding_fault - EMBEDDING_TYPE]++;
+	log_often(LOG_WARN, "embedding", "%.*s: an embedding %s", (int)m->name_length, m->name,
+	          why[r->embedding_fault]);
+}
+
+static void
 count_record(struct model *m, const struct record *r)
 {
 	m->counter[COUNT_RECORDS]++;
@@ -209,6 +230,8 @@ count_record(struct model *m, const struct record *r)
 	m->counter[COUNT_FIELDS_NONFINITE] += r->fields_nonfinite;
 	m->counter[COUNT_PROB_SUM] += (r->parts & RECORD_PROB_SUM) != 0;
 	m->counter[COUNT_PROB_RANGE] += (r->parts & RECORD_PROB_RANGE) != 0;
+	if (r->embedding_fault)
+		count_embedding(m, r);
 	m->counter[COUNT_TIMESTAMP_RANGE] += (r->parts & RECORD_TS_RANGE) != 0;
 }
 
@@ -355,7 +378,7 @@ model_record(struct model *m, const struct record *r)
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
 	take_segments(m, r, &f, true);
-	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;
 	v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	take_prediction(m, v, r, &f);
@@ -376,7 +399,8 @@ model_fit_record(struct model *m, const struct record *r)
 	struct label_outcome o;
 	struct version *v;
 
-	if (r->parts & RECORD_PROBE || !(r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_OWN)))
+	if (r->parts & RECORD_PROBE ||
+	    !(r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_OWN | RECORD_OTHER)))
 		return;
 	if (!m->ref.rows++)
 		m->ref.from_ms = m->ref.to_ms = r->ts;
@@ -388,7 +412,7 @@ model_fit_record(struct model *m, const struct record *r)
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
 	take_segments(m, r, &f, !m->common->refitting);
-	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits)
+	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;
 	v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	if (!v)

@@ -10,6 +10,7 @@
 #include "monitor/decode/record.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
+#include "monitor/ood/ood.h"
 #include "monitor/stream/model.h"
 #include "monitor/stream/version_probe.h"
 #include "monitor/stream/version_uncertainty.h"
@@ -24,6 +25,9 @@ model_refit(struct model *m)
 	m->ref.hash = 0;
 	for (uint32_t i = 0; i < m->streams; i++)
 		stream_rebaseline(m->stream[i], 0, m->common->watermark_ms, &m->common->outbound);
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (m->version[i]->ood)
+			ood_refit(m->version[i]->ood);
 }
 
 /* A reference as a whole: what `refs` tells of it. */
@@ -45,6 +49,9 @@ model_fitted(struct model *m, struct diag *d)
 	int err = 0;
 
 	model_flush(m);
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (m->version[i]->ood)
+			ood_fitted(m->version[i]->ood);
 	m->plan_ms = INT64_MIN; /* streams that the reference did not have are latecomers */
 	for (uint32_t i = 0; i < m->streams && !err; i++) {
 		m->stream[i]->first_ms = m->stream[i]->learn_from_ms = m->common->watermark_ms;
@@ -155,6 +162,9 @@ model_put(struct model *m, struct store *store)
 		err = stream_put(m->stream[i], store);
 	for (uint32_t i = 0; i < m->versions && !err; i++)
 		err = version_uncertainty_put_separability(m->version[i], store);
+	for (uint32_t i = 0; i < m->versions && !err; i++)
+		if (m->version[i]->ood)
+			err = ood_put(m->version[i]->ood, store);
 	if (!err)
 		err = put_reference(m, store);
 	if (!err)
@@ -178,6 +188,9 @@ model_saved(struct model *m, bool landed)
 		return;
 	if (m->labels)
 		labels_saved(m->labels, landed);
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (m->version[i]->ood)
+			ood_saved(m->version[i]->ood, landed);
 	if (!landed)
 		return;
 	for (uint32_t i = 0; i < m->streams; i++) {
@@ -335,7 +348,7 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->below_confidence;
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
-	else if (s->kind == STREAM_OOD)
+	else if (s->kind == STREAM_OOD && !ood_bind(s->model, v, s))
 		output = &v->energy;
 	else if (s->kind == STREAM_UNCERTAINTY)
 		output = uncertainty_slot(v, s);
@@ -430,6 +443,9 @@ model_load(struct model *m, struct store *store, struct diag *d)
 		free(blob);
 		blob = NULL;
 	}
+	for (uint32_t i = 0; i < m->versions && !err; i++)
+		if (m->version[i]->ood)
+			err = ood_load(m, m->version[i], store, d);
 	if (!err && m->labels)
 		err = labels_load(m->labels, store, d);
 	m->dirty = false;

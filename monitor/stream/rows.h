@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ood;
 struct segment;
 struct stream;
 
@@ -31,6 +32,7 @@ struct rows {
 	uint8_t *bins;                /* [ROWS_MAX][bins_stride] */
 	uint32_t bins_stride, bins_used; /* no row has more than bins_used */
 	bool any_late;
+	struct ood *ood;              /* fills columns of its own before rows are passed on; NULL: nobody */
 	struct stream **stream;       /* columns, in order of creation */
 	uint32_t streams, stream_capacity;
 };

@@ -195,6 +195,13 @@ stated_null(const struct test *t)
 	return !isnan(t->stream->known_p0) && (!strcmp(method, "tolerant-binary") || !strcmp(method, "tolerant"));
 }
 
+/* A known null of its own needs none, and where the reference is what states it there is no other way. */
+static bool
+needs_reference(const struct test *t)
+{
+	return !stated_null(t) && detector_find(t->config->method.name)->flags & DETECTOR_NEEDS_REFERENCE;
+}
+
 /* A null that is stated and not learnt (contract 3): k is found from a fitted reference, else from the
  * test's own first values. Misses against a stated level and a calibration of known size are one (15). */
 static void
@@ -210,7 +217,7 @@ start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 	o.thin = 1;
 	o.phases = OPTION_AUTO;
 	o.warmup = 2000;
-	if (!s->fitted) {
+	if (!s->fitted && !needs_reference(t)) {
 		hash = 0;
 		r = warmed_up(t, &warm);
 	}
@@ -353,7 +360,8 @@ start_test(struct test *t, const struct made_reference *r, uint32_t step, uint64
 		if (r)
 			start_unbudgeted(t, r, hash);
 	} else if (known_null(t)) {
-		start_known_null(t, r, hash);
+		if (r || !needs_reference(t))
+			start_known_null(t, r, hash);
 	} else if (t->role == TEST_EVIDENCE && grows) {
 		start_evidence(t, s->fitted ? r : NULL, s->fitted ? step : OPTION_AUTO, s->fitted ? hash : 0);
 	} else if (r) {

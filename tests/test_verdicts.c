@@ -1,0 +1,185 @@
+/* test_verdicts.c -- suite `verdicts`: out-of-distribution scores in the whole path. */
+#include <math.h>
+#include <string.h>
+
+#include "tests/history.h"
+#include "tests/tests.h"
+
+extern const struct CMUnitTest verdicts_tests[];
+
+enum { STEP_MS = 60000, DIMENSION = 6, CLASSES = 3 };
+
+static const char configuration[] =
+	"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	"alerts: {budget: 1 per day}\n"
+	"retention: {window: 1d, hour: 2d}\n"
+	"models:\n"
+	"  - name: m\n"
+	"    segments: [country]\n"
+	"    labels: off\n"
+	"    reference: {records: 1000, span: 1d}\n"
+	"    ood: {records: 1200, extremes: 5, by: class}\n";
+
+/* Three clusters; `strange`: far from all of them. Every 50th record is odd in one way or another. */
+static void
+write_record(struct history *w, int i, bool strange, uint64_t *seed)
+{
+	int class = (int)(history_uniform(seed) * CLASSES);
+	double x[DIMENSION];
+
+	for (int k = 0; k < DIMENSION; k++)
+		x[k] = history_normal(seed) + (strange ? -3 : k == class ? 4 : 0);
+	fprintf(w->records, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"m\",\"version\":\"%d\",\"segment\":{\"country\":"
+	        "\"%c\"},\"prediction\":{\"class\":\"%c\"},\"logits\":[%.4f,%.4f,%.4f],\"embedding\":[%.4f,%.4f,%.4f,"
+	        "%.4f,%.4f,%.4f%s]}\n", i, 1700000000000LL + (long long)i * STEP_MS, i % 900 == 899, i % 3 ? 'N' : 'B',
+	        'a' + class, x[0], x[1], x[2], x[0], x[1], x[2], x[3], x[4], x[5],
+	        i % 50 == 7 ? ",1" : i % 50 == 8 ? ",NaN" : "");
+}
+
+static void
+write_history(struct history *w, const char *yaml, int records, int strange_from, double share)
+{
+	uint64_t seed = 11;
+
+	history_open(w, yaml);
+	for (int i = 0; i < records; i++)
+		write_record(w, i, i >= strange_from && history_uniform(&seed) < share, &seed);
+	history_written(w);
+}
+
+static void
+any_crash_history_gives_the_same_verdicts(void **state)
+{
+	static char name[HISTORY_TABLES][64];
+	static uint64_t expected[HISTORY_TABLES], got[HISTORY_TABLES];
+	struct history w;
+	size_t n;
+
+	(void)state;
+	write_history(&w, configuration, 5200, 3600, 0.2);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	n = history_tables(&w, name, expected);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM ood_refs"), 1);
+	assert_true(history_count(&w, "SELECT count(*) FROM ood_extremes WHERE p < 0.01") > 20);
+	assert_true(history_count(&w, "SELECT count(*) FROM ood_windows") > 500);
+	assert_true(history_count(&w, "SELECT sum(discoveries) FROM ood_windows WHERE width_ms = 86400000") > 100);
+	assert_true(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id)"
+	                              " WHERE name LIKE 'ood:panel%' AND promise = 'certified'") >= 1);
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		history_run(&w, seed, 61, 30, 20);
+		assert_int_equal(history_tables(&w, name, got), n);
+		for (size_t i = 0; i < n; i++)
+			if (expected[i] != got[i])
+				fail_msg("history %d: table %s differs", (int)seed, name[i]);
+	}
+	history_close(&w);
+}
+
+static void
+records_like_the_reference_stay_silent(void **state)
+{
+	struct history w;
+	double rate;
+
+	(void)state;
+	write_history(&w, configuration, 9000, 9000, 0);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id)"
+	                                   " WHERE name LIKE 'ood:panel%'"), 0);
+	rate = history_real(&w, "SELECT 1.0 * sum(flagged) / sum(n) FROM ood_windows WHERE width_ms = 86400000 AND"
+	                        " segment = ''");
+	assert_true(rate < 0.02); /* alpha 0.01, 300 ranking records: 95 % of such references are below 0.024 */
+	history_close(&w);
+}
+
+/* Counted by reason, the rest of the record used as ever. */
+static void
+odd_embeddings_are_counted_and_left_out(void **state)
+{
+	struct history w;
+
+	(void)state;
+	write_history(&w, configuration, 3000, 3000, 0);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'embedding_changed'"), 60);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'embedding_nonfinite'"), 60);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'predictions'"), 3000);
+	assert_int_equal(history_count(&w, "SELECT sum(o.n) FROM ood_windows o WHERE width_ms = 86400000 AND"
+	                                   " segment = ''"),
+	                 history_count(&w, "SELECT sum(n) FROM statistics JOIN streams USING (stream_id)"
+	                                   " WHERE name LIKE 'ood:panel%'"));
+	history_close(&w);
+}
+
+/* The same row again and again: what ranks is what was fitted. */
+static void
+a_reference_that_repeats_itself_is_refused(void **state)
+{
+	struct history w;
+
+	(void)state;
+	history_open(&w, configuration);
+	for (int i = 0; i < 4000; i++)
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"m\",\"logits\":[%d,1,0]}\n", i,
+		        1700000000000LL + (long long)i * STEP_MS, i % 4);
+	history_written(&w);
+	history_run(&w, 3, 100, 30, 20);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM ood_refs"), 0);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'records'"), 4000);
+	history_close(&w);
+}
+
+/* Tables: features count when they are asked for, and the reason names one. */
+static void
+features_are_scored_and_named(void **state)
+{
+	static const char yaml[] =
+		"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models:\n  - name: m\n    labels: off\n    reference: {records: 1000, span: 1d}\n"
+		"    ood: {features: true, records: 1200}\n";
+	struct history w;
+	uint64_t seed = 4;
+	char text[64];
+
+	(void)state;
+	history_open(&w, yaml);
+	for (int i = 0; i < 2500; i++)
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"m\",\"features\":{\"a\":%.4f,\"b\":%.4f,"
+		        "\"k\":\"x\",\"c\":%.4f}}\n", i, 1700000000000LL + (long long)i * STEP_MS,
+		        history_normal(&seed), history_normal(&seed) + (i == 2400 ? 30 : 0), history_normal(&seed));
+	history_written(&w);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	assert_string_equal(history_text(&w, "SELECT scores FROM ood_refs", text, sizeof text), "maha knn");
+	assert_string_equal(history_text(&w, "SELECT id FROM label_next LIMIT 1", text, sizeof text), "2400");
+	assert_string_equal(history_text(&w, "SELECT feature FROM label_next LIMIT 1", text, sizeof text), "b");
+	history_close(&w);
+}
+
+/* Other scores of the same reference: the streams begin again, nothing else is lost. */
+static void
+other_scores_need_no_other_reference(void **state)
+{
+	static const char other[] =
+		"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models:\n  - name: m\n    segments: [country]\n    labels: off\n"
+		"    reference: {records: 1000, span: 1d}\n    ood: {records: 1200, panel: [maxlogit, vim]}\n";
+	struct history w;
+	char text[64];
+
+	(void)state;
+	write_history(&w, configuration, 3000, 3000, 0);
+	history_replay_with(&w, configuration, other, 2000);
+	assert_string_equal(history_text(&w, "SELECT scores FROM ood_refs", text, sizeof text), "maxlogit vim");
+	assert_true(history_count(&w, "SELECT sum(n) FROM ood_windows WHERE width_ms = 86400000 AND segment = ''") > 1200);
+	history_close(&w);
+}
+
+const struct CMUnitTest verdicts_tests[] = {
+	TEST("verdicts/any_crash_history_gives_the_same_verdicts", any_crash_history_gives_the_same_verdicts),
+	TEST("verdicts/records_like_the_reference_stay_silent", records_like_the_reference_stay_silent),
+	TEST("verdicts/odd_embeddings_are_counted_and_left_out", odd_embeddings_are_counted_and_left_out),
+	TEST("verdicts/a_reference_that_repeats_itself_is_refused", a_reference_that_repeats_itself_is_refused),
+	TEST("verdicts/features_are_scored_and_named", features_are_scored_and_named),
+	TEST("verdicts/other_scores_need_no_other_reference", other_scores_need_no_other_reference),
+	TESTS_END,
+};
