@@ -44,8 +44,8 @@ struct feature_config {
 /* Where a field of a record stands in the JSON: `name` is the field's standard name (id, ts, model,
  * version, features, segment, prediction, prediction.class, prediction.probs, prediction.score,
  * prediction.value, prediction.lower, prediction.upper, prediction.level, prediction.set,
- * prediction.classes, label, score, conformal.n_cal, probe_of), `path` its keys from the root, each
- * unescaped. A model's own path replaces an inherited one: no name stands twice. */
+ * prediction.classes, label, score, conformal.n_cal, conformal.qhat, probe_of), `path` its keys from the
+ * root, each unescaped. A model's own path replaces an inherited one: no name stands twice. */
 struct field_config {
 	char *name;
 	struct strings path;
@@ -145,6 +145,7 @@ struct model_config {
 	double coverage_level;           /* NaN: from the record */
 	double coverage_tolerance;       /* 0.01 */
 	int64_t coverage_calibration;    /* n_cal > 0, or enum coverage_calibration */
+	double coverage_threshold;       /* of nonconformity scores; NaN: from the record (conformal.qhat) */
 	enum recalibrate recalibrate;
 	struct performance_limits limits;
 	struct ood_config ood;

@@ -9,7 +9,8 @@
 static const char *const standard[] = { "id", "ts", "model", "version", "features", "segment",
 	"prediction", "prediction.class", "prediction.probs", "prediction.score", "prediction.value",
 	"prediction.lower", "prediction.upper", "prediction.level", "prediction.set",
-	"prediction.classes", "label", "score", "conformal.n_cal", "probe_of", "perturbation", "severity",
+	"prediction.classes", "label", "score", "conformal.n_cal", "conformal.qhat",
+	"probe_of", "perturbation", "severity",
 	"members", "members.probs", "members.logits",
 	"members.mu", "members.var", "dirichlet", "nig", "nig.nu", "nig.alpha", "nig.beta", "samples",
 	"quantiles", "logits", "embedding", "prediction.sd", "prediction.var", NULL };

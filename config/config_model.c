@@ -87,6 +87,10 @@ static const struct config_key coverage_keys[] = {
 	           "from-record, unknown or the number of calibration scores",
 	           "Scores that the intervals were calibrated on; from-record reads conformal.n_cal, "
 	           "else unknown."),
+	CONFIG_OWN(M, coverage_threshold, "threshold", config_value_read_level, config_value_write_f64,
+	           "from-record", -1e300, 1e300, "from-record or a number",
+	           "A nonconformity score above it is a miss, where a prediction has no interval and no set; "
+	           "from-record reads conformal.qhat."),
 	CONFIG_KEY(OPTION_ROW(M, recalibrate, "recalibrate", OPTION_ENUM, enum recalibrate, "off", 0, 0,
 	                      recalibrators, "Keep the level that would restore coverage in table "
 	                      "`recalibration`; alerts go on judging the intervals as they were made.")),

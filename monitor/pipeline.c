@@ -10,6 +10,7 @@
 #include "config/limits.h"
 #include "detectors/kit/codec.h"
 #include "monitor/decode/decode.h"
+#include "monitor/label/labels.h"
 #include "monitor/log.h"
 #include "monitor/pipeline_inside.h"
 #include "monitor/source/merge.h"
@@ -343,6 +344,7 @@ hold_label(struct pipeline *p, const struct record *r)
 	e->id_order = r->id_order;
 	e->ts = r->ts;
 	e->number = r->label.tag == CELL_NUMBER ? r->label.number : (double)NAN;
+	e->score = r->label.tag == CELL_ABSENT || r->label.tag == CELL_NULL ? labels_score(r) : (double)NAN;
 	if (length > LIMIT_TEXT_BYTES)
 		length = LIMIT_TEXT_BYTES;
 	memcpy(e->text, record_text(r, r->label.text), length);

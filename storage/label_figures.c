@@ -150,10 +150,8 @@ label_figures(const struct label_row *row, struct label_figures *out)
 	coverage_bounds(row, out);
 	out->below_share = share((double)row->below, row->intervals);
 	out->above_share = share((double)row->above, row->intervals);
-	out->mean_width = share(row->width_sum, row->intervals);
-	/* A Winkler score is at least the width; sets have a size but no such score. */
-	if (row->winkler_sum >= row->width_sum)
-		out->winkler = share(row->winkler_sum, row->intervals);
+	out->mean_width = share(row->width_sum, row->widths);
+	out->winkler = share(row->winkler_sum, row->winklers);
 	numbers(row, out);
 	out->accuracy = share((double)row->correct, row->class_n);
 	out->error_rate = 1 - out->accuracy;

@@ -19,13 +19,14 @@ enum {
 /* Counts: predictions; of these labelled, and within an hour, a day, a week of the prediction; intervals
  * and sets with a label, those that hold it, labels below and above, empty sets; numeric labels; classes
  * compared, and right; labels of predictions with probabilities; predictions with them; labels of forecasts
- * (quantiles, samples, a normal), and of these quantiles. */
+ * (quantiles, samples, a normal), and of these quantiles; of intervals and sets those with a finite width,
+ * with a Winkler score, and without end. */
 #define LABEL_COUNTS(X)                                                                             \
 	X(predictions) X(labelled) X(within_hour) X(within_day) X(within_week) X(intervals) X(covered) \
 	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n) X(scored) \
-	X(forecasts) X(quantiles)
-/* Sums: delay in seconds; width (size of sets) and Winkler score over `intervals`; label - prediction,
- * its size and square, label and square over `errors_n`; highest probability (confidence), its square,
+	X(forecasts) X(quantiles) X(widths) X(winklers) X(infinite)
+/* Sums: delay in seconds; width (size of sets) over `widths`, Winkler score over `winklers`; label -
+ * prediction, its size and square, label and square over `errors_n`; highest probability (confidence), its square,
  * confidence of right classes, Brier score, negative log likelihood over `probs_n`; CRPS, probability
  * integral transform (PIT) and its Legendre polynomials over `forecasts`; mean pinball loss over
  * `quantiles`. */

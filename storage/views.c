@@ -54,7 +54,8 @@ struct view {
 	"l.intervals AS n, l.coverage, l.coverage_low, l.coverage_high,"                           \
 	" l.coverage_anytime_low, l.coverage_anytime_high, l.coverage_worst,"         \
 	" l.coverage_best, l.below_share AS below,"                                                \
-	" l.above_share AS above, l.mean_width AS width, l.winkler, l.empty_sets, l.predictions, l.labelled," \
+	" l.above_share AS above, l.mean_width AS width, l.winkler, l.empty_sets, l.infinite,"       \
+	" l.predictions, l.labelled,"                                                              \
 	" l.labelled_share, l.final"
 
 /* Rows of the recent days together have no day. */
@@ -64,12 +65,12 @@ struct view {
 #define MEAN(sum, n) "sum(l." sum ") / nullif(sum(l." n "), 0)"
 #define SHARE(part, n) "1.0 * " MEAN(part, n)
 #define WINKLER                                                                                    \
-	"iif(sum(l.winkler_sum) >= sum(l.width_sum), " MEAN("winkler_sum", "intervals") ", NULL)"
+	MEAN("winkler_sum", "winklers")
 #define COVERAGE_SUMS                                                                              \
 	SHARE("covered", "intervals") " AS coverage, "
 #define INTERVAL_SUMS                                                                              \
 	SHARE("below", "intervals") " AS below, " SHARE("above", "intervals") " AS above, "        \
-	MEAN("width_sum", "intervals") " AS width, " WINKLER " AS winkler"
+	MEAN("width_sum", "widths") " AS width, " WINKLER " AS winkler"
 #define JOIN_SUMS                                                                                  \
 	"sum(l.predictions) AS predictions, sum(l.labelled) AS labelled, "                         \
 	SHARE("labelled", "predictions") " AS labelled_share"

@@ -233,11 +233,98 @@ forecasts_of_another_shape_are_counted(void **state)
 	history_close(&w);
 }
 
+/* -- nonconformity scores, and intervals without end --------------------------------------------------- */
+
+static const char scored[] =
+	"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	"alerts: {budget: 1 per day, send: all}\n"
+	"defaults: {joint: {projections: 0}, labels: {wait: 2d, explain: 0}, coverage: {calibration: 5000}}\n"
+	"models:\n"
+	"  - {name: a, coverage: {level: 0.9, threshold: 2}}\n"
+	"  - {name: b}\n";
+
+/* Half of the scores come before their prediction; a fifth of those of `a` come with it. */
+static void
+a_score_above_its_threshold_is_a_miss(void **state)
+{
+	enum { SCORES = 4000, CHANGED = 3000 };
+	struct history w;
+	uint64_t seed = 4;
+	int misses[2] = { 0, 0 };
+
+	(void)state;
+	history_open(&w, scored);
+	for (int i = 0; i < SCORES; i++) {
+		long long ts = (long long)start + (long long)i * STEP_MS;
+
+		for (int m = 0; m < 2; m++) {
+			double limit = m ? 1 + i % 3 : 2, rate = m && i >= CHANGED ? .4 : .08;
+			double score = history_uniform(&seed) < rate ? limit + .5 : limit - .5;
+			bool inside = !m && i % 5 == 0, early = i % 2 == 0 && !inside;
+
+			misses[m] += score > limit;
+			fprintf(w.records, "{\"id\":\"%d%d\",\"ts\":%lld,\"model\":\"%c\",\"features\":{\"x\":1}", m, i, ts, 'a' + m);
+			if (m)
+				fprintf(w.records, ",\"prediction\":{\"value\":1,\"level\":0.9},\"conformal\":{\"qhat\":%g}", limit);
+			else if (!inside)
+				fprintf(w.records, ",\"prediction\":{\"class\":\"x\"}");
+			fprintf(w.records, inside ? ",\"score\":%g}\n" : "}\n", score);
+			if (!inside)
+				fprintf(w.labels, "{\"id\":\"%d%d\",\"ts\":%lld,\"model\":\"%c\",\"nonconformity\":%g}\n", m, i,
+				        early ? ts - 5000 : ts + 5000, 'a' + m, score);
+		}
+	}
+	history_written(&w);
+	history_run(&w, 6, 900, 30, 20);
+	assert_int_equal(history_count(&w, "SELECT sum(intervals) FROM label_statistics JOIN streams USING (stream_id) JOIN"
+	                               " models USING (model_id) WHERE width_ms = 86400000 AND models.name = 'a'"), SCORES);
+	for (int m = 0; m < 2; m++) {
+		char sql[200];
+
+		snprintf(sql, sizeof sql, "SELECT sum(l.intervals - l.covered) FROM label_statistics l JOIN streams s USING"
+		         " (stream_id) JOIN models m USING (model_id) WHERE l.width_ms = 86400000 AND m.name = '%c'", 'a' + m);
+		assert_int_equal(history_count(&w, sql), misses[m]);
+	}
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id) JOIN models USING"
+	                               " (model_id) WHERE streams.kind = 'coverage' AND models.name = 'b'"), 1);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id) JOIN models USING"
+	                               " (model_id) WHERE streams.kind = 'coverage' AND models.name = 'a'"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM coverage_now WHERE width IS NULL AND winkler IS NULL"), 2);
+	history_close(&w);
+}
+
+static void
+intervals_without_end_cover_and_have_no_width(void **state)
+{
+	struct history w;
+
+	(void)state;
+	history_open(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\nmodels: auto\n");
+	for (int i = 0; i < 60; i++) {
+		static const char *const ends[] = { "-1,\"upper\":1", "-Infinity,\"upper\":1", "-Infinity,\"upper\":1e999",
+			                            "2,\"upper\":1", "NaN,\"upper\":1" };
+
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%d,\"model\":\"m\",\"prediction\":{\"value\":0,\"level\":0.9,\"lower\":%s}}\n",
+		        i, i * 1000, ends[i % 5]);
+		fprintf(w.labels, "{\"id\":\"%d\",\"ts\":%d,\"model\":\"m\",\"label\":%d}\n", i, i * 1000 + 1, i % 2 ? 0 : 5);
+	}
+	history_written(&w);
+	history_run(&w, 2, 11, 30, 20);
+	assert_int_equal(history_count(&w, "SELECT n FROM coverage_daily"), 48); /* NaN is no end */
+	assert_int_equal(history_count(&w, "SELECT infinite FROM coverage_daily"), 24);
+	assert_int_equal(history_count(&w, "SELECT empty_sets FROM coverage_daily"), 12);
+	assert_int_equal(history_count(&w, "SELECT covered FROM label_statistics WHERE width_ms = 86400000"), 6 + 6 + 12);
+	near(history_real(&w, "SELECT width FROM coverage_daily"), (2 * 12 - 12) / 24.0, 1e-12);
+	history_close(&w);
+}
+
 const struct CMUnitTest forecast_tests[] = {
 	TEST("forecast/quantiles_are_a_prediction_of_their_own", quantiles_are_a_prediction_of_their_own),
 	TEST("forecast/samples_and_deviations_are_forecasts_too", samples_and_deviations_are_forecasts_too),
 	TEST("forecast/the_place_of_a_label_in_its_forecast_is_uniform", the_place_of_a_label_in_its_forecast_is_uniform),
 	TEST("forecast/scores_are_their_definitions", scores_are_their_definitions),
 	TEST("forecast/forecasts_of_another_shape_are_counted", forecasts_of_another_shape_are_counted),
+	TEST("forecast/a_score_above_its_threshold_is_a_miss", a_score_above_its_threshold_is_a_miss),
+	TEST("forecast/intervals_without_end_cover_and_have_no_width", intervals_without_end_cover_and_have_no_width),
 	TESTS_END,
 };

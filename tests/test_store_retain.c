@@ -54,7 +54,7 @@ scratch_labels(uint32_t stream, int64_t window_ms, int64_t width_ms, uint64_t n,
 		.window_ms = window_ms, .width_ms = width_ms, .stream_id = stream,
 		.predictions = 2 * n, .labelled = n, .intervals = n, .covered = covered,
 		.below = n - covered, .width_sum = 2. * (double)n, .winkler_sum = 3. * (double)n,
-		.errors_n = n, .abs_error_sum = (double)n, .sq_error_sum = 4. * (double)n,
+		.widths = n, .winklers = n, .errors_n = n, .abs_error_sum = (double)n, .sq_error_sum = 4. * (double)n,
 	};
 }
 

@@ -372,6 +372,8 @@ field_value(struct walk *w, enum field field)
 		return later(w, &w->classes);
 	case FIELD_N_CAL:
 		return numeric(w, &r->n_cal);
+	case FIELD_QHAT:
+		return numeric(w, &r->qhat);
 	case FIELD_MEMBER_PROBS:
 	case FIELD_MEMBER_LOGITS:
 	case FIELD_MEMBER_MU:

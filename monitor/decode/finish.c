@@ -233,6 +233,20 @@ any_feature(const struct record *r, uint32_t own)
 	return false;
 }
 
+/* A nonconformity score is what a label would say of an interval: alone it is a label, with features or a
+ * prediction that have a threshold both. A score beside an interval or a set waits for the label. */
+static uint32_t
+scored_parts(const struct walk *w)
+{
+	const struct record *r = w->out;
+	bool threshold = r->qhat.tag == CELL_NUMBER || !isnan(w->model->config->coverage_threshold);
+
+	if (!(r->parts & (RECORD_FEATURES | RECORD_PREDICTION)))
+		return r->parts & RECORD_HAS_ID ? RECORD_LABEL : 0;
+	return threshold && !is_there(&r->lower) && !is_there(&r->upper) && !r->has_set ?
+	       RECORD_PREDICTION | RECORD_LABEL : 0;
+}
+
 static bool
 finish_parts(struct walk *w)
 {
@@ -250,6 +264,8 @@ finish_parts(struct walk *w)
 		r->parts |= RECORD_PREDICTION;
 	if (is_there(&r->label))
 		r->parts |= RECORD_LABEL;
+	else if (r->nonconformity.tag == CELL_NUMBER)
+		r->parts |= scored_parts(w);
 	uint32_t parts = r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_LABEL);
 	bool wrong = r->label.tag == CELL_BAD_TYPE || w->prediction_wrong;
 	if (parts == 0 && !(r->parts & RECORD_OWN) &&

@@ -46,6 +46,7 @@ static const struct standard {
 	{ "prediction.set", FIELD_SET, FIELD_PREDICTION, { "set" } },
 	{ "prediction.classes", FIELD_CLASSES, FIELD_PREDICTION, { "classes" } },
 	{ "conformal.n_cal", FIELD_N_CAL, FIELD_CONFORMAL, { "n_cal" } },
+	{ "conformal.qhat", FIELD_QHAT, FIELD_CONFORMAL, { "qhat" } },
 	{ "members.probs", FIELD_MEMBER_PROBS, FIELD_MEMBERS, { "probs" } },
 	{ "members.logits", FIELD_MEMBER_LOGITS, FIELD_MEMBERS, { "logits" } },
 	{ "members.mu", FIELD_MEMBER_MU, FIELD_MEMBERS, { "mu" } },
@@ -72,7 +73,6 @@ static const struct {
 	{ ROOT, ENTRY_KNOWN, "source" },
 	{ FIELD_NIG, ENTRY_KNOWN, "gamma" },
 	{ FIELD_CONFORMAL, ENTRY_KNOWN, "method" },
-	{ FIELD_CONFORMAL, ENTRY_KNOWN, "qhat" },
 	{ FIELD_CONFORMAL, ENTRY_KNOWN, "sigma" },
 };
 
@@ -287,6 +287,7 @@ mark_quick(struct layout *l)
 		{ FIELD_LEVEL, offsetof(struct record, level) },
 		{ FIELD_TOP_SCORE, offsetof(struct record, top_score) },
 		{ FIELD_N_CAL, offsetof(struct record, n_cal) },
+		{ FIELD_QHAT, offsetof(struct record, qhat) },
 	};
 
 	for (uint32_t i = 0; i < l->contexts; i++)

@@ -85,6 +85,7 @@ record_clear(struct record *r)
 	r->level = absent;
 	r->top_score = absent;
 	r->n_cal = absent;
+	r->qhat = absent;
 	r->nonconformity = absent;
 	r->label = absent;
 	r->perturbation = r->severity = (struct text){ 0, 0 };

@@ -21,7 +21,7 @@ enum cell_tag {
 	CELL_NULL,       /* null */
 	CELL_NUMBER,     /* number */
 	CELL_TEXT,       /* text and hash: a string, or true/false as "true"/"false" */
-	CELL_NONFINITE,  /* NaN, Infinity, or a number that overflows: missing, counted */
+	CELL_NONFINITE,  /* NaN (number 0), Infinity, or a number that overflows (infinite): missing, counted */
 	CELL_BAD_TYPE,   /* an object, array, or a string too strange: missing, counted */
 };
 
@@ -130,7 +130,7 @@ struct record {
 	struct text *segment;     /* [decoder segments of the model]; length 0 when absent */
 
 	/* prediction */
-	struct cell klass, value, lower, upper, level, top_score, n_cal, nonconformity;
+	struct cell klass, value, lower, upper, level, top_score, n_cal, qhat, nonconformity;
 	uint32_t probs;           /* K, 0 = none */
 	double *prob;             /* [probs] in class order when names are known, else as written */
 	uint32_t sets;            /* labels of the prediction set ... */

@@ -1,4 +1,5 @@
 /* value.c -- the value of one field, from its text. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,8 +99,7 @@ number_cell(struct walk *w, struct cell *cell, enum value_how how)
 	}
 	w->token++;
 	if (!(cell->number >= -1.7976931348623157e308 && cell->number <= 1.7976931348623157e308)) {
-		cell->tag = CELL_NONFINITE;
-		cell->number = 0;
+		cell->tag = CELL_NONFINITE; /* the sign of an overflow stays */
 		w->out->fields_nonfinite++;
 		return true;
 	}
@@ -173,8 +173,10 @@ value_cell(struct walk *w, struct cell *cell, enum value_how how)
 	case 'I':
 		if (!word(w, "NaN", 3) && !word(w, "Infinity", 8))
 			break;
+		cell->number = w->text[*w->token] == 'I' ? HUGE_VAL : 0;
 		goto nonfinite;
 	case '-':
+		cell->number = -HUGE_VAL;
 		if (word(w, "-Infinity", 9))
 			goto nonfinite;
 		return number_cell(w, cell, how);

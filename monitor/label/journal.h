@@ -37,14 +37,16 @@ enum journal_flags {
 	JOURNAL_MISS = 1 << 8,
 	JOURNAL_BELOW = 1 << 9,
 	JOURNAL_ABOVE = 1 << 10,
+	JOURNAL_SCORED = 1 << 11,  /* judged by a nonconformity score, which is in the place of the label */
 };
 
 struct journal_row { /* 56 bytes; also the form on disk (little-endian, through codec) */
 	uint64_t id;              /* keyed hash */
 	int64_t ts;
 	union {
-		struct { double value, lower, upper; } interval; /* waiting, numeric */
-		struct { uint64_t set; double top; double spare; } klass; /* waiting, classes 0..63 of the set;
+		struct { double value, lower, upper; } interval; /* waiting, numeric; JOURNAL_VALUE: lower NaN, upper
+		                                                  * the threshold of its score */
+		struct { uint64_t set; double top, threshold; } klass; /* waiting, classes 0..63 of the set;
 		                                                           * larger sets are payload */
 		struct { double label, value; int64_t delay_ms; } done; /* done: numeric label or class
 		                                                         * index as double; predicted value,
@@ -113,8 +115,9 @@ struct orphan {
 	uint64_t id;
 	int64_t ts;
 	double label;      /* number, or the caller's class index */
-	uint8_t is_class;
+	uint8_t is_class;  /* enum orphan_is */
 };
+enum orphan_is { ORPHAN_NUMBER, ORPHAN_CLASS, ORPHAN_SCORE };
 /* False: the id already waits as an orphan (a repeat; the first one is kept). */
 bool journal_orphan_add(struct journal *j, const struct orphan *o);
 /* Takes the orphan with this id out; false when there is none. */

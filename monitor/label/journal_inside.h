@@ -30,7 +30,8 @@ enum {
 	JOURNAL_BUCKET_ENTRIES = 15,    /* a bucket of the index is one cache line: 15 and a count */
 	JOURNAL_BUCKET_LOAD = 12,       /* entries a bucket on average before the index grows */
 	JOURNAL_AHEAD = 16,             /* records between a prefetch and its use in our own loops */
-	JOURNAL_OUTCOME = JOURNAL_WRONG | JOURNAL_MISS | JOURNAL_BELOW | JOURNAL_ABOVE,
+	JOURNAL_OUTCOME = JOURNAL_WRONG | JOURNAL_MISS | JOURNAL_BELOW | JOURNAL_ABOVE |
+	                  JOURNAL_SCORED,
 };
 
 /* -- pages ------------------------------------------------------------------------------------- */

@@ -17,6 +17,7 @@ enum {
 	KIND_NUMBER = 0,
 	KIND_CLASS = 1,
 	KIND_TAKE = 2,
+	KIND_SCORE = 3,
 };
 
 void
@@ -105,10 +106,13 @@ find(const struct journal_orphans *o, uint64_t id)
 	return UINT64_MAX;
 }
 
+static const uint8_t kind_of[] = { [ORPHAN_NUMBER] = KIND_NUMBER, [ORPHAN_CLASS] = KIND_CLASS,
+	                           [ORPHAN_SCORE] = KIND_SCORE };
+
 int
 journal_orphans_add(struct journal_orphans *o, const struct orphan *orphan)
 {
-	uint64_t record[4] = { o->tail << 8 | (orphan->is_class ? KIND_CLASS : KIND_NUMBER),
+	uint64_t record[4] = { o->tail << 8 | kind_of[orphan->is_class],
 		               orphan->id, (uint64_t)orphan->ts, journal_word_of(orphan->label) };
 
 	if (find(o, orphan->id) != UINT64_MAX)
@@ -124,7 +128,7 @@ journal_orphans_add(struct journal_orphans *o, const struct orphan *orphan)
 	if (!journal_log_append(&o->log, record, 4, o->tail))
 		return ERR_IO;
 	*at(o, o->tail) = (struct journal_orphan){ orphan->id, orphan->ts, orphan->label,
-		                                   orphan->is_class != 0, 1 };
+		                                   orphan->is_class, 1 };
 	journal_index_insert(&o->index, orphan->id, (uint32_t)(o->tail % o->size));
 	o->tail++;
 	o->held++;
@@ -194,7 +198,7 @@ journal_orphans_replay(struct journal_orphans *o, const uint64_t *record)
 	unsigned kind = record[0] & 0xff;
 	struct journal_orphan *a;
 
-	if (number >= o->tail || kind > KIND_TAKE)
+	if (number >= o->tail || kind > KIND_SCORE)
 		return false;
 	if (number < o->head)
 		return true;
@@ -207,7 +211,7 @@ journal_orphans_replay(struct journal_orphans *o, const uint64_t *record)
 		return true;
 	}
 	*a = (struct journal_orphan){ record[1], (int64_t)record[2], journal_double_of(record[3]),
-		                      kind == KIND_CLASS, 1 };
+		                      kind == KIND_SCORE ? ORPHAN_SCORE : kind == KIND_CLASS, 1 };
 	o->held++;
 	return true;
 }

@@ -231,6 +231,12 @@ labels_confidence(const struct record *r)
 	return top;
 }
 
+double
+labels_score(const struct record *r)
+{
+	return r->nonconformity.tag == CELL_NUMBER ? r->nonconformity.number : (double)NAN;
+}
+
 bool
 labels_duplicate(struct labels *l, const struct record *r)
 {
@@ -295,11 +301,19 @@ labels_probe(struct labels *l, const struct version *v, const struct record *r, 
 	return class < LIMIT_CLASSES;
 }
 
+/* Of an interval: a number, or infinite. */
+static bool
+is_end(const struct cell *c)
+{
+	return c->tag == CELL_NUMBER || (c->tag == CELL_NONFINITE && isinf(c->number));
+}
+
 /* False: there is nothing in the record that a label could be compared with. */
 static bool
 fill_row(struct labels *l, struct version *v, const struct record *r, struct journal_row *row)
 {
 	double level = l->model->config->coverage_level;
+	double threshold = r->qhat.tag == CELL_NUMBER ? r->qhat.number : (double)NAN;
 
 	*row = (struct journal_row){ .id = r->id_keyed, .ts = r->ts, .group = v->number,
 		                     .klass = UINT16_MAX };
@@ -308,21 +322,30 @@ fill_row(struct labels *l, struct version *v, const struct record *r, struct jou
 	row->level = level_index(l, level);
 	row->window = (uint32_t)(l->window_base + l->windows - 1);
 	row->segments = l->model->combination;
-	if (r->value.tag == CELL_NUMBER || r->lower.tag == CELL_NUMBER) {
-		bool interval = r->lower.tag == CELL_NUMBER && r->upper.tag == CELL_NUMBER;
+	if (r->value.tag == CELL_NUMBER || is_end(&r->lower)) {
+		bool interval = is_end(&r->lower) && is_end(&r->upper);
 
 		row->flags |= interval ? JOURNAL_INTERVAL : JOURNAL_VALUE;
 		row->u.interval.value = r->value.tag == CELL_NUMBER ? r->value.number : (double)NAN;
 		row->u.interval.lower = interval ? r->lower.number : (double)NAN;
-		row->u.interval.upper = interval ? r->upper.number : (double)NAN;
+		row->u.interval.upper = interval ? r->upper.number : threshold;
 		return true;
 	}
 	fill_class(l, r, row);
-	return row->flags || r->probs;
+	row->u.klass.threshold = threshold;
+	return row->flags || r->probs || !isnan(threshold) || r->nonconformity.tag == CELL_NUMBER;
 }
 
-static void take_label(struct labels *l, uint64_t number, double label, uint32_t class,
-                       const char *text, uint32_t length, int64_t ts);
+/* What comes for a prediction. */
+struct arrival {
+	double label;          /* NaN unless numeric */
+	double score;          /* of nonconformity, where there is no label; NaN */
+	uint32_t class;        /* LIMIT_CLASSES when it is to be made of the text or the number */
+	const char *text;
+	uint32_t length;
+	int64_t ts;
+};
+static void take_label(struct labels *l, uint64_t number, const struct arrival *a);
 
 /* `revision: last`: the payload of a row also keeps what its label will overwrite. */
 static const double *
@@ -377,8 +400,11 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
 		l->offset = r->offset;
-		take_label(l, number, orphan.is_class ? (double)NAN : orphan.label,
-		           orphan.is_class ? (uint32_t)orphan.label : LIMIT_CLASSES, NULL, 0, orphan.ts);
+		take_label(l, number, &(struct arrival){
+			.label = orphan.is_class == ORPHAN_NUMBER ? orphan.label : (double)NAN,
+			.score = orphan.is_class == ORPHAN_SCORE ? orphan.label : (double)NAN,
+			.class = orphan.is_class == ORPHAN_CLASS ? (uint32_t)orphan.label : LIMIT_CLASSES,
+			.ts = orphan.ts });
 	}
 }
 
@@ -394,53 +420,88 @@ number_class(struct labels *l, double number)
 
 /* A repeat of a label that was taken: the first one counts, or the last where `revision: last` says so. */
 static void
-repeat_label(struct labels *l, uint64_t number, double given, int64_t ts)
+repeat_label(struct labels *l, uint64_t number, double given, bool scored, int64_t ts)
 {
 	const struct journal_row *row = journal_get(l->journal, number);
 
 	l->model->counter[COUNT_REPEAT_LINES]++;
-	if (row->u.done.label == given)
+	if (row->u.done.label == given || scored || row->flags & JOURNAL_SCORED)
 		return;
 	l->model->counter[COUNT_REPEAT_OTHER_LABEL]++;
 	if (l->model->config->revision == REVISION_LAST)
 		labels_revise(l, number, given, ts);
 }
 
-/* `label` NaN unless numeric; `class` LIMIT_CLASSES when it is to be made of text or number. */
+/* A score above the threshold is a miss. It says nothing of a prediction that has an interval or a set: these
+ * wait for the label. False: not judged. */
+static bool
+judge_score(struct labels *l, const struct journal_row *row, double score, struct outcome *o)
+{
+	double threshold = l->model->config->coverage_threshold;
+
+	if (isnan(threshold))
+		threshold = row->flags & JOURNAL_VALUE ? row->u.interval.upper : row->u.klass.threshold;
+	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_SET) || isnan(threshold)) {
+		l->model->counter[COUNT_SCORES_UNJUDGED]++;
+		return false;
+	}
+	o->flags = score > threshold ? JOURNAL_SCORED | JOURNAL_MISS : JOURNAL_SCORED;
+	o->score = score;
+	o->level = labels_row_level(l, row);
+	return true;
+}
+
+/* The label of a row as the journal keeps it; false: it does not fit. */
+static bool
+fit_label(struct labels *l, const struct journal_row *row, const struct arrival *a, double *out)
+{
+	uint32_t class = a->class;
+
+	if (row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
+		*out = a->label;
+		return !isnan(a->label);
+	}
+	if (class == LIMIT_CLASSES)
+		class = a->text && a->length ? labels_class(l, a->text, a->length) :
+		        isnan(a->label) ? LIMIT_CLASSES : number_class(l, a->label);
+	*out = class;
+	return class != LIMIT_CLASSES;
+}
+
 static void
-take_label(struct labels *l, uint64_t number, double label, uint32_t class, const char *text,
-           uint32_t length, int64_t ts)
+take_label(struct labels *l, uint64_t number, const struct arrival *a)
 {
 	const struct journal_row *row = journal_get(l->journal, number);
-	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
+	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE), scored = !isnan(a->score);
 	struct outcome o = OUTCOME_NONE;
 	struct label_window *w = label_window(l, row->window);
 	uint16_t group = row->group, combination = row->segments;
 	const double *payload = journal_probs(l->journal, number);
+	double label = a->score;
+	int64_t ts = a->ts;
 
-	if (!numeric && class == LIMIT_CLASSES)
-		class = text && length ? labels_class(l, text, length) :
-		        isnan(label) ? LIMIT_CLASSES : number_class(l, label);
-	if (numeric ? isnan(label) : class == LIMIT_CLASSES) {
+	if (!scored && !fit_label(l, row, a, &label)) {
 		l->model->counter[COUNT_LABEL_TYPE]++;
 		return;
 	}
 	if (row->flags & JOURNAL_DONE) {
-		repeat_label(l, number, numeric ? label : (double)class, ts);
+		repeat_label(l, number, label, scored, ts);
 		return;
 	}
 	if (ts - row->ts > l->model->config->labels_wait_ms) {
 		l->model->counter[COUNT_LABELS_LATE]++;
 		return;
 	}
-	if (numeric)
+	if (scored && !judge_score(l, row, label, &o))
+		return;
+	if (!scored && numeric)
 		labels_judge_number(l, row, payload, label, &o);
-	else
-		labels_judge_class(l, row, labels_payload_probs(l, payload), class, &o);
+	else if (!scored)
+		labels_judge_class(l, row, labels_payload_probs(l, payload), (uint32_t)label, &o);
 	o.delay_ms = ts - row->ts;
 	l->model->counter[COUNT_MATCHED_IDS]++;
 	l->model->counter[COUNT_LABELS_OUTSIDE] += o.outside;
-	journal_done(l->journal, number, numeric ? label : (double)class, ts - row->ts, o.flags);
+	journal_done(l->journal, number, label, ts - row->ts, o.flags);
 	if (o.classes)
 		confidence_learn(l->model, labels_version(l, group), o.confidence, !o.correct);
 	if (l->model->config->recalibrate)
@@ -462,11 +523,15 @@ labels_label(struct labels *l, const struct label_event *e)
 	l->partition = e->partition;
 	l->offset = e->offset;
 	if (number != UINT64_MAX) {
-		take_label(l, number, e->number, LIMIT_CLASSES, e->text, e->text_length, e->ts);
+		take_label(l, number, &(struct arrival){ e->number, e->score, LIMIT_CLASSES, e->text, e->text_length,
+		                                         e->ts });
 		return;
 	}
-	if (isnan(e->number)) {
-		o.is_class = 1;
+	if (!isnan(e->score)) {
+		o.is_class = ORPHAN_SCORE;
+		o.label = e->score;
+	} else if (isnan(e->number)) {
+		o.is_class = ORPHAN_CLASS;
 		o.label = labels_class(l, e->text, e->text_length);
 	}
 	if (journal_orphan_add(l->journal, &o))
@@ -489,8 +554,11 @@ labels_inline(struct labels *l, struct version *v, const struct record *r)
 	l->partition = r->partition;
 	l->offset = r->offset;
 	l->model->counter[COUNT_LABEL_LINES]++;
-	take_label(l, number, r->label.tag == CELL_NUMBER ? r->label.number : (double)(double)NAN, LIMIT_CLASSES,
-	           record_text(r, r->label.text), r->label.text.length, r->ts);
+	take_label(l, number, &(struct arrival){
+		.label = r->label.tag == CELL_NUMBER ? r->label.number : (double)NAN,
+		.score = r->label.tag == CELL_ABSENT || r->label.tag == CELL_NULL ? labels_score(r) : (double)NAN,
+		.class = LIMIT_CLASSES, .text = record_text(r, r->label.text), .length = r->label.text.length,
+		.ts = r->ts });
 }
 
 void
@@ -502,7 +570,9 @@ labels_outcome(struct labels *l, struct version *v, const struct record *r, stru
 	labels_flags_outcome(0, 0, out);
 	if (!fill_row(l, v, r, &row))
 		return;
-	if (row.flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
+	if (r->label.tag == CELL_ABSENT && !isnan(labels_score(r))) {
+		judge_score(l, &row, labels_score(r), &o);
+	} else if (row.flags & (JOURNAL_INTERVAL | JOURNAL_VALUE)) {
 		if (r->label.tag != CELL_NUMBER)
 			return;
 		labels_judge_number(l, &row, NULL, r->label.number, &o);

@@ -28,6 +28,8 @@ int labels_create(struct labels **out, struct model *m, struct diag *d);
 void labels_destroy(struct labels *l);
 /* The highest probability of a record; NaN: it has none that can be used. */
 double labels_confidence(const struct record *r);
+/* Its nonconformity score; NAN: none. */
+double labels_score(const struct record *r);
 /* Is the id of this prediction in the journal already? */
 bool labels_duplicate(struct labels *l, const struct record *r);
 /* Is the class of a probe another than that of the prediction that it is the twin of? False: that is not in

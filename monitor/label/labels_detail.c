@@ -107,8 +107,8 @@ add_levels(const struct forecast_shape *shape, struct label_detail *d, const str
 {
 	const double *level = shape->level, *at = o->quantile, y = o->label;
 
-	if (!isnan(o->width))
-		add_interval(d, o->level, o->width, o->winkler, o->flags & JOURNAL_BELOW,
+	if (!isnan(o->width) || o->flags & JOURNAL_SCORED)
+		add_interval(d, o->level, isfinite(o->width) ? o->width : 0, o->winkler, o->flags & JOURNAL_BELOW,
 		             o->flags & JOURNAL_ABOVE, o->flags & JOURNAL_MISS, sign);
 	for (uint32_t i = 0; at && i < shape->n; i++) {
 		struct label_quantile *q = label_quantile(d, level[i]);

@@ -177,8 +177,9 @@ hand_on(struct labels *l, uint64_t number)
 	struct version *v = labels_version(l, row->group);
 	struct { int64_t ts; uint64_t number; } key = { row->ts, number };
 	double level = row->level < l->levels ? l->level[row->level] : (double)NAN;
-	bool has_miss = row->flags & (JOURNAL_INTERVAL | JOURNAL_SET);
-	bool has_wrong = row->flags & JOURNAL_CLASS;
+	bool scored = row->flags & JOURNAL_SCORED;
+	bool has_miss = scored || row->flags & (JOURNAL_INTERVAL | JOURNAL_SET);
+	bool has_wrong = row->flags & JOURNAL_CLASS && !scored;
 	struct row_facts f = {
 		.watermark_ms = common->watermark_ms,
 		.time_ms = row->ts,

@@ -35,7 +35,7 @@ labels_judge_number(const struct labels *l, const struct journal_row *row, const
 		o->flags |= JOURNAL_MISS | JOURNAL_BELOW;
 	else if (y > upper)
 		o->flags |= JOURNAL_MISS | JOURNAL_ABOVE;
-	if (!isnan(level) && level < 1)
+	if (!isnan(level) && level < 1 && isfinite(o->width))
 		o->winkler = metric_winkler_score(lower, upper, y, 1 - level);
 }
 
@@ -87,11 +87,12 @@ void
 labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
 {
 	double none = (double)NAN;
+	bool judged = kind & (JOURNAL_INTERVAL | JOURNAL_SET) || flags & JOURNAL_SCORED;
 
-	o->miss = kind & (JOURNAL_INTERVAL | JOURNAL_SET) ? (flags & JOURNAL_MISS) != 0 : none;
+	o->miss = judged ? (flags & JOURNAL_MISS) != 0 : none;
 	o->below = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_BELOW) != 0 : none;
 	o->above = kind & JOURNAL_INTERVAL ? (flags & JOURNAL_ABOVE) != 0 : none;
-	o->wrong = kind & JOURNAL_CLASS ? (flags & JOURNAL_WRONG) != 0 : none;
+	o->wrong = kind & JOURNAL_CLASS && !(flags & JOURNAL_SCORED) ? (flags & JOURNAL_WRONG) != 0 : none;
 	for (int f = 0; f < LIMITED; f++)
 		o->loss[f] = none;
 }

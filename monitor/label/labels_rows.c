@@ -154,10 +154,18 @@ add_interval(struct label_row *row, const struct outcome *o, uint64_t one, doubl
 	row->covered += o->flags & JOURNAL_MISS ? 0 : one;
 	row->below += o->flags & JOURNAL_BELOW ? one : 0;
 	row->above += o->flags & JOURNAL_ABOVE ? one : 0;
-	row->empty_sets += isnan(o->error) && o->width == 0 ? one : 0;
+	if (isnan(o->width)) /* a score against a threshold has none */
+		return;
+	row->infinite += isinf(o->width) ? one : 0;
+	row->empty_sets += o->width < 0 || (isnan(o->error) && o->width == 0) ? one : 0;
+	if (isinf(o->width))
+		return;
+	row->widths += one;
 	row->width_sum += d * o->width;
-	if (!isnan(o->winkler))
-		row->winkler_sum += d * o->winkler;
+	if (isnan(o->winkler))
+		return;
+	row->winklers += one;
+	row->winkler_sum += d * o->winkler;
 }
 
 static void
@@ -224,7 +232,7 @@ add_outcome(struct label_row *row, const struct outcome *o, int sign)
 		row->within_week += o->delay_ms <= WEEK_MS ? one : 0;
 		row->delay_sum += d * (double)o->delay_ms / 1000;
 	}
-	if (!isnan(o->width))
+	if (!isnan(o->width) || o->flags & JOURNAL_SCORED)
 		add_interval(row, o, one, d);
 	if (!isnan(o->error)) {
 		row->errors_n += one;

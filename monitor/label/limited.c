@@ -102,8 +102,9 @@ limited_loss(const struct labels *l, const struct journal_row *row, const double
 {
 	double none = (double)NAN, miss = (row->flags & JOURNAL_MISS) != 0;
 	double wrong = (row->flags & JOURNAL_WRONG) != 0;
-	bool covers = row->flags & (JOURNAL_INTERVAL | JOURNAL_SET), class = row->flags & JOURNAL_CLASS;
-	bool number = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
+	bool scored = row->flags & JOURNAL_SCORED, covers = scored || row->flags & (JOURNAL_INTERVAL | JOURNAL_SET);
+	bool class = !scored && row->flags & JOURNAL_CLASS;
+	bool number = !scored && row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE);
 	double error = fabs(row->u.done.label - row->u.done.value), gap;
 
 	switch (figure) {

@@ -20,7 +20,8 @@ counter_text(enum counter c)
 	static const char *const text[COUNTERS] = {
 		"records", "predictions", "probes", "probes_unpaired", "duplicate_predictions", "missing_id",
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
-		"prob_range", "class_count", "forecast_changed", "set_unknown", "category_overflow", "uncertainty_ragged",
+		"prob_range", "class_count", "forecast_changed", "scores_unjudged", "set_unknown",
+		"category_overflow", "uncertainty_ragged",
 		"uncertainty_empty", "uncertainty_range", "uncertainty_changed", "uncertainty_one",
 		"uncertainty_clipped", "uncertainty_infinite", "logits_changed", "embedding_type",
 		"embedding_length", "embedding_nonfinite", "embedding_zero", "embedding_changed",

@@ -78,6 +78,7 @@ enum counter {
 	COUNT_PROB_RANGE,
 	COUNT_CLASS_COUNT,        /* probabilities of another length than before */
 	COUNT_FORECAST_CHANGED,   /* forecasts of another shape than the first one's: not scored */
+	COUNT_SCORES_UNJUDGED,    /* nonconformity scores without a threshold, or beside an interval or a set */
 	COUNT_SET_UNKNOWN,        /* sets with classes beyond the 64th: not judged */
 	COUNT_CATEGORY_OVERFLOW,
 	COUNT_UNCERTAINTY_RAGGED, /* members or lists of different lengths, or not all numbers */
@@ -213,6 +214,7 @@ struct label_event {
 	uint64_t id_keyed, id_order;
 	int64_t ts;
 	double number;              /* NaN unless numeric */
+	double score;               /* of nonconformity, without a label; NaN */
 	char text[260];
 	uint32_t text_length;
 	uint32_t partition, model;
