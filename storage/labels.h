@@ -26,8 +26,8 @@ enum {
 	X(below) X(above) X(empty_sets) X(errors_n) X(class_n) X(correct) X(probs_n) X(scored) \
 	X(forecasts) X(quantiles) X(widths) X(winklers) X(infinite)
 /* Sums: delay in seconds; width (size of sets) over `widths`, Winkler score over `winklers`; label -
- * prediction, its size and square, label and square over `errors_n`; highest probability (confidence), its square,
- * confidence of right classes, Brier score, negative log likelihood over `probs_n`; CRPS, probability
+ * prediction, its size and square, label and square over `errors_n`; highest probability (confidence), its
+ * square, confidence of right classes, Brier score, negative log likelihood over `probs_n`; CRPS, probability
  * integral transform (PIT) and its Legendre polynomials over `forecasts`; mean pinball loss over
  * `quantiles`. */
 #define LABEL_SUMS(X)                                                                               \
