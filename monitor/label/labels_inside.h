@@ -1,4 +1,4 @@
-/* labels_inside.h -- the parts of labels.c, labels_rows.c, labels_mature.c and labels_state.c. */
+/* labels_inside.h -- what the files labels*.c share. */
 #ifndef MONITOR_LABEL_LABELS_INSIDE_H
 #define MONITOR_LABEL_LABELS_INSIDE_H
 
@@ -14,6 +14,9 @@
 #include "monitor/label/recalibrate.h"
 #include "monitor/stream/model.h"
 #include "storage/store.h"
+
+struct cell;
+struct record;
 
 enum { RECENT_LABELS = 1000, LEVELS_MAX = 64, WINDOWS_PART = 1024 };
 
@@ -112,6 +115,23 @@ void label_detail_outcome(struct labels *l, struct label_entry *e, const struct 
 void label_details_forget(struct labels *l);
 int label_rows_put(struct labels *l, struct store *store);
 void label_rows_saved(struct labels *l, bool landed);
+
+/* labels.c */
+/* False: there is nothing in the record that a label could be compared with. */
+bool labels_fill_row(struct labels *l, struct version *v, const struct record *r, struct journal_row *row);
+uint32_t labels_cell_class(struct labels *l, const struct record *r, const struct cell *c);
+
+/* labels_arrive.c */
+/* What comes for a prediction. */
+struct arrival {
+	double label;          /* NaN unless numeric */
+	double score;          /* of nonconformity, where there is no label; NaN */
+	uint32_t class;        /* LIMIT_CLASSES when it is to be made of the text or the number */
+	const char *text;
+	uint32_t length;
+	int64_t ts;
+};
+void labels_take(struct labels *l, uint64_t number, const struct arrival *a);
 
 /* labels_mature.c */
 struct label_window *label_window(struct labels *l, uint64_t serial); /* NULL: it has left */
