@@ -44,8 +44,8 @@ count_cells(struct summary *s, const struct cells *c, const double *value, uint3
 	}
 }
 
-void
-summary_add(struct summary *s, const struct cells *c, const double *value, uint32_t n)
+static void
+add_moments(struct summary *s, const double *value, uint32_t n)
 {
 	double sum = s->sum, squares = s->squares, min = s->min, max = s->max;
 	uint64_t present = s->n;
@@ -65,13 +65,28 @@ summary_add(struct summary *s, const struct cells *c, const double *value, uint3
 		min = x < min ? x : min;
 		max = x > max ? x : max;
 	}
-	if (c)
-		count_cells(s, c, value, n);
 	s->n = present;
 	s->sum = sum;
 	s->squares = squares;
 	s->min = min;
 	s->max = max;
+}
+
+void
+summary_add(struct summary *s, const struct cells *c, const double *value, uint32_t n)
+{
+	add_moments(s, value, n);
+	if (c)
+		count_cells(s, c, value, n);
+}
+
+void
+summary_add_known(struct summary *s, const uint8_t *cell, const double *value, uint32_t n)
+{
+	add_moments(s, value, n);
+	for (uint32_t i = 0; i < n; i++)
+		if (!isnan(value[i]))
+			count_cell(s, cell[i]);
 }
 
 void

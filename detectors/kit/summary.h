@@ -24,6 +24,8 @@ enum { SUMMARY_HALVE = 512 };
 void summary_clear(struct summary *s);
 /* Values [0, n), NaN = missing; cells may be NULL. */
 void summary_add(struct summary *s, const struct cells *c, const double *value, uint32_t n);
+/* The same of values whose cells are known: cell[i] is that of value[i], any for NaN. */
+void summary_add_known(struct summary *s, const uint8_t *cell, const double *value, uint32_t n);
 /* Codes, UINT32_MAX = missing. */
 void summary_add_codes(struct summary *s, const struct cells *c, const uint32_t *code, uint32_t n);
 double summary_mean(const struct summary *s); /* NaN when empty */

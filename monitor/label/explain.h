@@ -38,6 +38,7 @@ enum {
 /* What a byte means. */
 struct explain_column {
 	struct stream *stream;       /* NULL: not published yet */
+	uint32_t serial;             /* these are cells_serial of the stream; 0: not compared yet */
 	uint64_t since;              /* journal number of the first row whose byte is of these cells */
 	bool categorical;
 	uint32_t cells;

@@ -87,11 +87,20 @@ publish(struct explain_columns *c, struct explain_column *column, struct stream 
 {
 	const struct cells *cells = s ? s->cells : NULL;
 
-	if (!cells || (column->stream && same_cells(column, cells)))
+	if (!cells)
 		return false;
+	if (!s->known && !cells->categorical)
+		s->known = must_calloc(1, sizeof *s->known);
+	if (column->stream == s && column->serial == s->cells_serial)
+		return false;
+	if (column->stream && same_cells(column, cells)) {
+		column->serial = column->stream == s ? s->cells_serial : 0;
+		return false;
+	}
 	column_finish(column);
 	*column = (struct explain_column){
-		.stream = s, .since = journal_end, .categorical = cells->categorical, .cells = cells->n,
+		.stream = s, .serial = s->cells_serial, .since = journal_end,
+		.categorical = cells->categorical, .cells = cells->n,
 		.low = cells->low, .high = cells->high, .edges = cells->edges, .codes = cells->codes,
 		.edge = must_calloc(1, edges_index_bytes(cells->edges)),
 		.cell_of = must_calloc(cells->codes, sizeof *column->cell_of),

@@ -37,6 +37,8 @@ fill_dense(struct explain_rows *r, const struct explain_column *c, uint32_t colu
 		return;
 	}
 	edges_index_bins(&c->index, value, n, r->cell);
+	if (c->serial == s->cells_serial && s->known) /* its window counts in the same cells */
+		stream_know_cells(c->stream, at, n, r->cell);
 	for (uint32_t i = 0; i < n; i++)
 		r->to[begin + i][column] = value[i] != value[i] ? EXPLAIN_MISSING : (uint8_t)r->cell[i];
 }

@@ -287,6 +287,8 @@ rows_flush(struct model *m, struct rows *rows)
 			stream_fit_rows(rows->stream[i], rows);
 		else
 			stream_rows(rows->stream[i], rows, &m->common->outbound);
+		if (rows->stream[i]->known) /* of this batch */
+			rows->stream[i]->known->from = rows->stream[i]->known->to = 0;
 	}
 	if (rows == m->features && !m->common->fitting)
 		joint_take_rows(m, rows);

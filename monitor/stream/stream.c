@@ -131,6 +131,7 @@ stream_destroy(struct stream *s)
 	stream_forget_season(s);
 	free(s->reference);
 	free(s->cells);
+	free(s->known);
 	free(s->warm);
 	free(s->gain);
 	if (s->value != s->model->common->missing)
@@ -152,6 +153,8 @@ stream_bytes(const struct stream *s)
 			bytes += runner_bytes(s->test[i].runner);
 	if (s->cells)
 		bytes += sizeof *s->cells;
+	if (s->known)
+		bytes += sizeof *s->known;
 	if (s->explain)
 		bytes += explain_bytes(s->explain);
 	bytes += s->references * sizeof *s->reference +
@@ -195,8 +198,7 @@ build_provisional(struct stream *s)
 {
 	struct reference ref = { .n = s->warms, .value = s->warm, .days = 1, .keys = 1 };
 
-	s->cells = must_calloc(1, sizeof *s->cells);
-	cells_build(s->cells, &ref, common_sort(s->model->common, ref.n));
+	stream_build_cells(s, &ref);
 	s->cells_provisional = true;
 	for (uint32_t i = s->warm_window; i < s->warms; i++)
 		s->summary.count[cells_of_value(s->cells, s->warm[i])]++;
@@ -216,6 +218,8 @@ collect_warm(struct stream *s, uint32_t from, uint32_t to)
 static void
 summarise(struct stream *s, uint32_t from, uint32_t to)
 {
+	const uint8_t *known;
+
 	if (s->code) {
 		summary_add_codes(&s->summary, s->cells, s->code + from, to - from);
 		return;
@@ -228,7 +232,11 @@ summarise(struct stream *s, uint32_t from, uint32_t to)
 		if (s->warms == LIMIT_WARMUP)
 			build_provisional(s);
 	}
-	summary_add(&s->summary, s->cells, s->value + from, to - from);
+	known = s->cells ? stream_known_cells(s, from, to) : NULL;
+	if (known)
+		summary_add_known(&s->summary, known, s->value + from, to - from);
+	else
+		summary_add(&s->summary, s->cells, s->value + from, to - from);
 }
 
 /* -- learning --------------------------------------------------------------------------------------- */

@@ -64,6 +64,12 @@ struct categories {
 	uint64_t overflow;   /* values that found no room */
 };
 
+/* Cells of values of the batch that somebody has looked up: those of rows from..to. */
+struct known_cells {
+	uint32_t serial, from, to;
+	uint8_t cell[ROWS_MAX];
+};
+
 struct stream {
 	struct model *model;
 	struct segment *segment;      /* NULL: all records */
@@ -101,6 +107,8 @@ struct stream {
 	uint32_t row_values;          /* of a warm-up, that showed how records hang together; 0: none were there */
 	int64_t learn_from_ms;        /* watermark at which learning began */
 	struct cells *cells;          /* NULL before there are any */
+	uint32_t cells_serial;        /* another number after each stream_build_cells(), from 1 */
+	struct known_cells *known;    /* NULL: nobody looks them up but the stream */
 	bool cells_provisional;       /* from the first LIMIT_WARMUP values: no PSI */
 	bool cells_saved;             /* they are in the database */
 	double *warm;                 /* the first LIMIT_WARMUP values while there are no cells */
@@ -187,7 +195,11 @@ const struct test_config *joint_test(bool mean);
 /* Between the stream's own files. */
 void stream_learned(struct stream *s); /* the paging reference is complete */
 int stream_save_reference(struct stream *s, struct store *store);
-int stream_put_cells(const struct stream *s, struct store *store); /* stream_cells.c */
+/* stream_cells.c: cells anew from a reference; what is known of a batch. */
+void stream_build_cells(struct stream *s, const struct reference *ref);
+void stream_know_cells(struct stream *s, uint32_t from, uint32_t n, const uint32_t *cell);
+const uint8_t *stream_known_cells(const struct stream *s, uint32_t from, uint32_t to); /* NULL: not all */
+int stream_put_cells(const struct stream *s, struct store *store);
 int stream_load_reference(struct stream *s, struct store *store, uint32_t logged, struct diag *d);
 void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after a restart */
 /* The rows gathered as the runners read them. */

@@ -3,8 +3,39 @@
 #include <math.h>
 #include <string.h>
 
-#include "monitor/stream/stream.h"
+#include "detectors/kit/reference.h"
+#include "monitor/stream/model.h"
 #include "storage/store.h"
+
+void
+stream_build_cells(struct stream *s, const struct reference *ref)
+{
+	if (!s->cells)
+		s->cells = must_calloc(1, sizeof *s->cells);
+	cells_build(s->cells, ref, common_sort(s->model->common, ref->n));
+	s->cells_serial++;
+}
+
+void
+stream_know_cells(struct stream *s, uint32_t from, uint32_t n, const uint32_t *cell)
+{
+	struct known_cells *k = s->known;
+
+	if (k->serial != s->cells_serial || k->to != from)
+		k->from = from;
+	k->serial = s->cells_serial;
+	k->to = from + n;
+	for (uint32_t i = 0; i < n; i++)
+		k->cell[from + i] = (uint8_t)cell[i];
+}
+
+const uint8_t *
+stream_known_cells(const struct stream *s, uint32_t from, uint32_t to)
+{
+	const struct known_cells *k = s->known;
+
+	return k && k->serial == s->cells_serial && k->from <= from && to <= k->to ? k->cell + from : NULL;
+}
 
 static void
 numeric_cell(const struct cells *c, uint32_t cell, struct reference_cell *out)

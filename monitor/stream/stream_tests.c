@@ -409,9 +409,7 @@ start_tests(struct stream *s, bool begins)
 		r.ref.row = make_row(&row, s, begins) ? &row.ref : NULL;
 		hash = reference_hash(s->reference, s->references);
 		if (s->type != STREAM_BINARY) {
-			if (!s->cells)
-				s->cells = must_calloc(1, sizeof *s->cells);
-			cells_build(s->cells, &r.ref, common_sort(s->model->common, r.ref.n));
+			stream_build_cells(s, &r.ref);
 			s->cells_provisional = s->cells_saved = false;
 			free(s->warm);
 			s->warm = NULL;
@@ -474,8 +472,7 @@ stream_restore_cells(struct stream *s, bool had_cells)
 	if (had_cells && s->cells_provisional && s->warm) {
 		struct reference ref = { .n = s->warms, .value = s->warm, .days = 1, .keys = 1 };
 
-		s->cells = must_calloc(1, sizeof *s->cells);
-		cells_build(s->cells, &ref, common_sort(s->model->common, ref.n));
+		stream_build_cells(s, &ref);
 	}
 	stream_start_tests(s, NULL);
 	if (!s->references)
