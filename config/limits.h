@@ -35,6 +35,8 @@ enum {
 	LIMIT_PROBES = 64,
 	/* Numbers of all lists of one record: members times classes, samples, ...; two megabytes. */
 	LIMIT_NUMBERS = 262144,
+	/* Couples of versions of one model that are compared: 4 kilobytes each with all their figures. */
+	LIMIT_COMPARISONS = 24,
 	/* Versions, and segments, of one model. */
 	LIMIT_GROUPS = 4096,
 	/* Bytes of an id, a category, a class, a version, a segment; longer ones are cut for the

@@ -40,6 +40,11 @@ static const char tables_identity[] =
 	"CREATE TABLE refs(ref_id INTEGER PRIMARY KEY, model_id INTEGER NOT NULL,"
 	" version TEXT NOT NULL, source TEXT NOT NULL, hash INTEGER NOT NULL, from_ms INTEGER,"
 	" to_ms INTEGER, rows INTEGER NOT NULL, rate_per_s REAL, active INTEGER NOT NULL" STRICT_ROWS
+	"CREATE TABLE version_comparisons(model_id INTEGER NOT NULL, version TEXT NOT NULL,"
+	" other TEXT NOT NULL, figure TEXT NOT NULL, matched TEXT NOT NULL, n INTEGER NOT NULL, mean REAL,"
+	" other_mean REAL, difference REAL, difference_low REAL, difference_high REAL, unit TEXT NOT NULL,"
+	" higher INTEGER NOT NULL, lower INTEGER NOT NULL, evidence REAL, updated_ms INTEGER NOT NULL,"
+	" PRIMARY KEY(model_id, version, other, figure, matched)" STRICT_KEYED
 	"CREATE TABLE separability(stream_id INTEGER PRIMARY KEY, other_id INTEGER NOT NULL,"
 	" rank_correlation REAL, n INTEGER NOT NULL" STRICT_ROWS
 	"CREATE UNIQUE INDEX refs_active ON refs(model_id, version) WHERE active;";

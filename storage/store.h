@@ -178,6 +178,20 @@ int store_put_reference_cells(struct store *s, uint32_t stream_id, const struct 
 int store_put_separability(struct store *s, uint32_t stream_id, uint32_t other_id, double rank_correlation,
                            uint32_t n);
 
+/* Two versions side by side in one figure. */
+struct comparison_row {
+	uint32_t model_id;
+	const char *version, *other; /* the later one, the earlier one; may hold NULs */
+	size_t version_length, other_length;
+	const char *figure;
+	bool paired;                 /* by id; else neighbours in time */
+	bool relative;               /* difference in parts of the sum of both; else in points */
+	uint64_t n, higher, lower;
+	double mean, other_mean, difference, low, high, evidence; /* NaN: none */
+	int64_t updated_ms;
+};
+int store_put_comparison(struct store *s, const struct comparison_row *row);
+
 int store_put_label_row(struct store *s, const struct label_row *row);
 /* The row of a day with what it knows beyond sums, NULL: nothing. */
 int store_put_label_day(struct store *s, const struct label_row *row, const struct label_detail *detail);

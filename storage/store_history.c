@@ -62,3 +62,18 @@ int store_put_separability(struct store *s, uint32_t stream_id, uint32_t other_i
 	                 "INSERT OR REPLACE INTO separability(stream_id, other_id, rank_correlation, n)"
 	                 " VALUES(?, ?, ?, ?)", value, COUNT(value));
 }
+
+int store_put_comparison(struct store *s, const struct comparison_row *row)
+{
+	const struct value value[] = {
+		value_int(row->model_id), value_bytes(row->version, row->version_length),
+		value_bytes(row->other, row->other_length), value_text(row->figure),
+		value_text(row->paired ? "id" : "neighbour"), value_count(row->n), value_real(row->mean),
+		value_real(row->other_mean), value_real(row->difference), value_real(row->low), value_real(row->high),
+		value_text(row->relative ? "relative" : "points"), value_count(row->higher), value_count(row->lower),
+		value_real(row->evidence), value_int(row->updated_ms),
+	};
+
+	return store_run(s, SLOT_COMPARISON_PUT, "INSERT OR REPLACE INTO version_comparisons VALUES("
+	                 "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value, COUNT(value));
+}

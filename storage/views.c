@@ -335,6 +335,13 @@ static const struct view views[] = {
 	  " CAST(void_alarms AS INTEGER) AS void_alarms, " JUDGED("= 'true'") " AS judged_true, "
 	  JUDGED("= 'false'") " AS judged_false, " JUDGED("= 'expected'") " AS judged_expected, "
 	  JUDGED("IS NULL") " AS unjudged FROM plan, kinds" },
+	{ "versions_now",
+	  "SELECT m.name AS model, c.version, c.other, c.figure, c.matched, c.n, c.mean, c.other_mean,"
+	  " c.difference, c.difference_low, c.difference_high, c.unit, CASE WHEN c.difference_low > 0"
+	  " THEN 'higher' WHEN c.difference_high < 0 THEN 'lower' ELSE 'undecided' END AS verdict,"
+	  " c.higher, c.lower, c.evidence, " ISO("c.updated_ms") " AS updated FROM version_comparisons c"
+	  " JOIN models m ON m.model_id = c.model_id ORDER BY m.name, c.updated_ms / 86400000 DESC, c.version,"
+	  " c.other, c.figure, c.matched" },
 	{ "lag",
 	  "SELECT o.topic, o.partition, o.next_offset, nullif(o.end_offset, -1) AS end_offset,"
 	  " iif(o.end_offset < 0, NULL, max(o.end_offset - o.next_offset, 0)) AS lag, "

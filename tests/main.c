@@ -42,7 +42,8 @@
 	X(store) \
 	X(tolerant) \
 	X(uncertainty) \
-	X(verdicts)
+	X(verdicts) \
+	X(versions)
 
 #define DECLARE(name) extern const struct CMUnitTest name##_tests[];
 SUITES(DECLARE)

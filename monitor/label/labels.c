@@ -237,12 +237,6 @@ labels_score(const struct record *r)
 	return r->nonconformity.tag == CELL_NUMBER ? r->nonconformity.number : (double)NAN;
 }
 
-bool
-labels_duplicate(struct labels *l, const struct record *r)
-{
-	return r->parts & RECORD_HAS_ID && journal_find(l->journal, r->id_keyed) != UINT64_MAX;
-}
-
 static uint16_t
 level_index(struct labels *l, double level)
 {
@@ -357,7 +351,7 @@ keep_for_revision(struct labels *l, const struct journal_row *row, const double 
 }
 
 void
-labels_prediction(struct labels *l, struct version *v, const struct record *r)
+labels_prediction(struct labels *l, struct version *v, const struct record *r, uint64_t key)
 {
 	struct label_window *w = &l->window[l->windows - 1];
 	struct journal_row row;
@@ -372,6 +366,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 	probs = ordered_probs(l, r);
 	if (!labels_fill_row(l, v, r, &row))
 		return;
+	row.id = key;
 	if (!probs)
 		probs = forecast_of(l, r, &row);
 	if (labels_kept(l))
@@ -385,11 +380,13 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r)
 		w->first_row = number;
 	w->predictions++;
 	label_rows_prediction(l, v->number, row.segments, w, labels_confidence(r));
-	if (!(r->parts & RECORD_LABEL) && journal_orphan_take(l->journal, r->id_keyed, &orphan)) {
+	if (key != r->id_keyed)
+		twins_predicted(l, r, number);
+	else if (!(r->parts & RECORD_LABEL) && journal_orphan_take(l->journal, r->id_keyed, &orphan)) {
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
 		l->offset = r->offset;
-		labels_take(l, number, &(struct arrival){
+		labels_take(l, key, number, &(struct arrival){
 			.label = orphan.is_class == ORPHAN_NUMBER ? orphan.label : (double)NAN,
 			.score = orphan.is_class == ORPHAN_SCORE ? orphan.label : (double)NAN,
 			.class = orphan.is_class == ORPHAN_CLASS ? (uint32_t)orphan.label : LIMIT_CLASSES,

@@ -30,17 +30,15 @@ void labels_destroy(struct labels *l);
 double labels_confidence(const struct record *r);
 /* Its nonconformity score; NAN: none. */
 double labels_score(const struct record *r);
-/* Is the id of this prediction in the journal already? */
-bool labels_duplicate(struct labels *l, const struct record *r);
 /* Is the class of a probe another than that of the prediction that it is the twin of? False: that is not in
  * the journal, is of another version, or one of them has no class. */
 bool labels_probe(struct labels *l, const struct version *v, const struct record *r, bool *flipped);
-/* A prediction of the current window, no duplicate. */
-void labels_prediction(struct labels *l, struct version *v, const struct record *r);
+/* A prediction of the current window, no duplicate; `key` of twins.h. */
+void labels_prediction(struct labels *l, struct version *v, const struct record *r, uint64_t key);
 /* A label record in the order that counts. */
 void labels_label(struct labels *l, const struct label_event *e);
 /* A label inside its prediction's record: taken after labels_prediction. */
-void labels_inline(struct labels *l, struct version *v, const struct record *r);
+void labels_inline(struct labels *l, const struct record *r, uint64_t key);
 /* What a label says of its prediction: 0 or 1, NAN where the question does not arise. */
 struct label_outcome {
 	double miss, below, above; /* outside the set or interval; on which side */

@@ -66,7 +66,7 @@ fit_label(struct labels *l, const struct journal_row *row, const struct arrival 
 }
 
 void
-labels_take(struct labels *l, uint64_t number, const struct arrival *a)
+labels_take(struct labels *l, uint64_t id, uint64_t number, const struct arrival *a)
 {
 	const struct journal_row *row = journal_get(l->journal, number);
 	bool numeric = row->flags & (JOURNAL_INTERVAL | JOURNAL_VALUE), scored = !isnan(a->score);
@@ -108,22 +108,24 @@ labels_take(struct labels *l, uint64_t number, const struct arrival *a)
 		               label_row_key(journal_get(l->journal, number)), 1);
 		labels_arrived(l, w, number);
 	}
+	twins_labelled(l, id, number);
 }
 
 void
 labels_label(struct labels *l, const struct label_event *e)
 {
-	uint64_t number = journal_find(l->journal, e->id_keyed);
+	uint64_t row[TWINS_MAX + 1];
+	uint32_t rows = twins_of(l, e->id_keyed, row);
 	struct orphan o = { .id = e->id_keyed, .ts = e->ts, .label = e->number };
 
 	l->model->counter[COUNT_LABEL_LINES]++;
 	l->partition = e->partition;
 	l->offset = e->offset;
-	if (number != UINT64_MAX) {
-		labels_take(l, number, &(struct arrival){ e->number, e->score, LIMIT_CLASSES, e->text, e->text_length,
-		                                         e->ts });
+	for (uint32_t i = 0; i < rows; i++)
+		labels_take(l, e->id_keyed, row[i], &(struct arrival){ e->number, e->score, LIMIT_CLASSES, e->text,
+		                                                       e->text_length, e->ts });
+	if (rows)
 		return;
-	}
 	if (!isnan(e->score)) {
 		o.is_class = ORPHAN_SCORE;
 		o.label = e->score;
@@ -138,20 +140,19 @@ labels_label(struct labels *l, const struct label_event *e)
 }
 
 void
-labels_inline(struct labels *l, struct version *v, const struct record *r)
+labels_inline(struct labels *l, const struct record *r, uint64_t key)
 {
 	uint64_t number;
 
-	(void)v;
 	if (!(r->parts & RECORD_HAS_ID))
 		return;
-	number = journal_find(l->journal, r->id_keyed);
+	number = journal_find(l->journal, key);
 	if (number == UINT64_MAX)
 		return;
 	l->partition = r->partition;
 	l->offset = r->offset;
 	l->model->counter[COUNT_LABEL_LINES]++;
-	labels_take(l, number, &(struct arrival){
+	labels_take(l, r->id_keyed, number, &(struct arrival){
 		.label = r->label.tag == CELL_NUMBER ? r->label.number : (double)NAN,
 		.score = r->label.tag == CELL_ABSENT || r->label.tag == CELL_NULL ? labels_score(r) : (double)NAN,
 		.class = LIMIT_CLASSES, .text = record_text(r, r->label.text), .length = r->label.text.length,

@@ -12,6 +12,7 @@
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
 #include "monitor/label/recalibrate.h"
+#include "monitor/label/twins.h"
 #include "monitor/stream/model.h"
 #include "storage/store.h"
 
@@ -78,6 +79,9 @@ struct labels {
 	struct explain_columns explained;   /* what the bins of a row mean */
 	struct explain_rows *explain_rows;  /* bins that are not written yet */
 
+	uint16_t twin[TWINS_MAX];           /* versions that told ids that another one had told */
+	uint32_t twins;
+
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;
 	int64_t offset;
@@ -131,7 +135,8 @@ struct arrival {
 	uint32_t length;
 	int64_t ts;
 };
-void labels_take(struct labels *l, uint64_t number, const struct arrival *a);
+/* For row `number` of a prediction with this id. */
+void labels_take(struct labels *l, uint64_t id, uint64_t number, const struct arrival *a);
 
 /* labels_mature.c */
 struct label_window *label_window(struct labels *l, uint64_t serial); /* NULL: it has left */

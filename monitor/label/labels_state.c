@@ -10,7 +10,7 @@
 #include "monitor/label/confidence.h"
 #include "monitor/label/labels_inside.h"
 
-enum { STATE_VERSION = 2, WINDOW_BYTES = 24 };
+enum { STATE_VERSION = 3, WINDOW_BYTES = 24 };
 
 static void
 save_state(const struct labels *l, struct codec *c)
@@ -40,6 +40,9 @@ save_state(const struct labels *l, struct codec *c)
 		codec_put_i64(c, r->arrival_ms);
 		codec_put_u8(c, (uint8_t)(r->miss | r->wrong << 1 | r->has_miss << 2 | r->has_wrong << 3));
 	}
+	codec_put_u32(c, l->twins);
+	for (uint32_t i = 0; i < l->twins; i++)
+		codec_put_u16(c, l->twin[i]);
 	codec_put_u64(c, l->window_base);
 	codec_put_u64(c, l->windows);
 	codec_put_u64(c, l->mature_serial);
@@ -227,6 +230,11 @@ load_state(struct labels *l, struct codec *c, bool *last_closed)
 		r->has_miss = bits >> 2 & 1;
 		r->has_wrong = bits >> 3 & 1;
 	}
+	l->twins = codec_get_u32(c);
+	if (l->twins > TWINS_MAX)
+		return ERR_CORRUPT;
+	for (uint32_t i = 0; i < l->twins; i++)
+		l->twin[i] = codec_get_u16(c);
 	l->window_base = codec_get_u64(c);
 	l->windows = codec_get_u64(c);
 	l->mature_serial = codec_get_u64(c);

@@ -13,12 +13,13 @@
 #include "monitor/label/labels.h"
 #include "monitor/label/recalibrate.h"
 #include "monitor/ood/ood.h"
+#include "monitor/stream/comparison.h"
 
 const char *
 counter_text(enum counter c)
 {
 	static const char *const text[COUNTERS] = {
-		"records", "predictions", "probes", "probes_unpaired", "duplicate_predictions", "missing_id",
+		"records", "predictions", "probes", "probes_unpaired", "duplicate_predictions", "twins", "missing_id",
 		"timestamp_range", "late", "fields_unknown", "fields_type", "fields_nonfinite", "prob_sum",
 		"prob_range", "class_count", "forecast_changed", "scores_unjudged", "set_unknown",
 		"category_overflow", "uncertainty_ragged",
@@ -128,6 +129,7 @@ model_destroy(struct model *m)
 	rows_free(m->records);
 	segments_destroy(m->segments);
 	joint_destroy(m->joint);
+	comparison_destroy(m->comparisons);
 	free(m->stream);
 	free(m->slot);
 	free(m->version);
@@ -145,6 +147,7 @@ model_bytes(const struct model *m)
 		         (m->version[i]->ood ? ood_bytes(m->version[i]->ood) : 0);
 	for (uint32_t i = 0; i < m->streams; i++)
 		bytes += stream_bytes(m->stream[i]);
+	bytes += comparison_bytes(m->comparisons);
 	return bytes + (m->labels ? labels_bytes(m->labels) : 0) + (m->joint ? joint_bytes(m->joint) : 0);
 }
 
@@ -266,6 +269,8 @@ model_version(struct model *m, struct segment *segment, const char *text, size_t
 	}
 	m->version = must_grow(m->version, &m->version_capacity, m->versions + 1u, sizeof *m->version);
 	m->version[m->versions++] = v;
+	if (!segment)
+		comparison_version(m, v);
 	if (m->labels)
 		must(labels_identity(m->labels, v) == 0);
 	return m->last_version = v;

@@ -21,6 +21,7 @@
 #include "monitor/stream/stream.h"
 
 struct cell;
+struct comparisons;
 struct confidence;
 struct decoder;
 struct ood;
@@ -68,6 +69,7 @@ enum counter {
 	COUNT_PROBES,
 	COUNT_PROBES_UNPAIRED,    /* their prediction is not in the journal, or a class is missing */
 	COUNT_DUPLICATE_PREDICTIONS,
+	COUNT_TWINS,              /* predictions of another version for an id that waits (twins.h) */
 	COUNT_MISSING_ID,         /* predictions that cannot be joined */
 	COUNT_TIMESTAMP_RANGE,
 	COUNT_LATE,               /* older than the current window */
@@ -168,6 +170,7 @@ struct model {
 	uint32_t versions;
 	size_t version_capacity;
 	struct version *last_version;
+	struct comparisons *comparisons; /* of versions; NULL: there is one at most */
 
 	bool window_open;
 	int64_t window_ms;          /* begin of the current window */

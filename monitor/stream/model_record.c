@@ -9,8 +9,10 @@
 #include "monitor/decode/record.h"
 #include "monitor/label/confidence.h"
 #include "monitor/label/labels.h"
+#include "monitor/label/twins.h"
 #include "monitor/log.h"
 #include "monitor/ood/ood.h"
+#include "monitor/stream/comparison.h"
 #include "monitor/stream/model.h"
 #include "monitor/stream/version_probe.h"
 #include "monitor/stream/version_ood.h"
@@ -314,13 +316,15 @@ take_segment_features(struct model *m, struct segment *g, const struct record *r
 }
 
 static void
-take_segments(struct model *m, const struct record *r, const struct row_facts *f, bool may_choose)
+take_segments(struct model *m, const struct record *r, const struct row_facts *f, bool may_choose, bool twin)
 {
 	m->combination = 0;
 	if (!m->segments || !m->segments->keys)
 		return;
-	take_shares(m, r, f);
-	segments_count(m, r, may_choose);
+	if (!twin) {
+		take_shares(m, r, f);
+		segments_count(m, r, may_choose);
+	}
 	m->combination = segments_of(m, r);
 	for (uint32_t i = 0; i < m->segments->keys; i++) {
 		struct segment *g = m->segments->now[i];
@@ -328,7 +332,7 @@ take_segments(struct model *m, const struct record *r, const struct row_facts *f
 
 		if (!g || !segment_has_outputs(m, g))
 			continue;
-		if (r->parts & RECORD_FEATURES && g->features)
+		if (r->parts & RECORD_FEATURES && g->features && !twin)
 			take_segment_features(m, g, r, f);
 		if (!(r->parts & RECORD_PREDICTION))
 			continue;
@@ -345,6 +349,18 @@ model_count_record(struct model *m, const struct record *r)
 		segments_count(m, r, false);
 }
 
+static void
+compare_neighbours(struct model *m, const struct version *v, const struct record *r)
+{
+	double width = r->has_set ? r->sets : number_of(&r->upper) - number_of(&r->lower);
+
+	if (!m->comparisons)
+		return;
+	comparison_value(m, v, COMPARED_VALUE, number_of(&r->value));
+	comparison_value(m, v, COMPARED_WIDTH, width);
+	comparison_value(m, v, COMPARED_SCORE, labels_confidence(r));
+}
+
 void
 model_record(struct model *m, const struct record *r)
 {
@@ -358,37 +374,46 @@ model_record(struct model *m, const struct record *r)
 		.partition = r->partition,
 	};
 	struct version *v = NULL;
+	enum place place = PLACE_NEW;
+	uint64_t key = r->id_keyed;
 
 	m->dirty = true;
 	if (r->parts & RECORD_PROBE) {
 		version_probe_take(m, r, &f);
 		return;
 	}
-	if (r->parts & RECORD_PREDICTION && m->labels && labels_duplicate(m->labels, r)) {
+	if (r->parts & RECORD_PREDICTION && m->labels)
+		place = labels_place(m->labels, r, &key);
+	if (place == PLACE_DUPLICATE) {
 		m->counter[COUNT_DUPLICATE_PREDICTIONS]++;
 		return;
 	}
 	count_record(m, r);
-	model_enter_window(m, r->ts);
+	/* what a twin says of the inputs was counted with the first prediction of its id */
+	if (place != PLACE_TWIN || m->config->windows.width_ms || !m->window_open)
+		model_enter_window(m, r->ts);
 	f.late = r->ts < m->window_ms;
 	m->counter[COUNT_LATE] += f.late;
+	m->counter[COUNT_TWINS] += place == PLACE_TWIN;
 	m->features_at = UINT32_MAX;
-	if (r->parts & RECORD_FEATURES)
+	if (r->parts & RECORD_FEATURES && place != PLACE_TWIN)
 		take_features(m, r, &f);
-	if (r->parts & RECORD_OWN)
+	if (r->parts & RECORD_OWN && place != PLACE_TWIN)
 		own_take(m, r, &f);
-	take_segments(m, r, &f, true);
+	take_segments(m, r, &f, true, place == PLACE_TWIN);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;
 	v = model_version(m, NULL, record_text(r, r->version), r->version.length);
 	take_prediction(m, v, r, &f);
+	if (place != PLACE_TWIN)
+		compare_neighbours(m, v, r);
 	if (!(r->parts & RECORD_PREDICTION))
 		return; /* members or logits alone: nothing that a label could judge */
 	m->counter[COUNT_PREDICTIONS]++;
 	if (m->labels) {
-		labels_prediction(m->labels, v, r);
+		labels_prediction(m->labels, v, r, key);
 		if (r->parts & RECORD_LABEL)
-			labels_inline(m->labels, v, r);
+			labels_inline(m->labels, r, key);
 	}
 }
 
@@ -411,7 +436,7 @@ model_fit_record(struct model *m, const struct record *r)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
-	take_segments(m, r, &f, !m->common->refitting);
+	take_segments(m, r, &f, !m->common->refitting, false);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;
 	v = model_version(m, NULL, record_text(r, r->version), r->version.length);

@@ -11,6 +11,7 @@
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
 #include "monitor/ood/ood.h"
+#include "monitor/stream/comparison.h"
 #include "monitor/stream/model.h"
 #include "monitor/stream/version_probe.h"
 #include "monitor/stream/version_uncertainty.h"
@@ -166,6 +167,8 @@ model_put(struct model *m, struct store *store)
 		if (m->version[i]->ood)
 			err = ood_put(m->version[i]->ood, store);
 	if (!err)
+		err = comparison_put(m, store);
+	if (!err)
 		err = put_reference(m, store);
 	if (!err)
 		err = put_counters(m, store);
@@ -197,6 +200,7 @@ model_saved(struct model *m, bool landed)
 		stream_reference_saved(m->stream[i]);
 		m->stream[i]->dirty = false;
 	}
+	comparison_saved(m);
 	m->ref_dirty = false;
 	memcpy(m->counter_saved, m->counter, sizeof m->counter);
 	m->dirty = false;
@@ -448,6 +452,8 @@ model_load(struct model *m, struct store *store, struct diag *d)
 			err = ood_load(m, m->version[i], store, d);
 	if (!err && m->labels)
 		err = labels_load(m->labels, store, d);
+	if (!err)
+		err = comparison_load(m, store, d);
 	m->dirty = false;
 	return err;
 }
