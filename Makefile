@@ -119,6 +119,9 @@ bench-ood-alarms: $B/bench_ood_alarms  ## e1 and e2 on streams of scores: false 
 bench-ood: PYTHON ?= python3
 bench-ood: $B/bench_ood  ## microseconds a record of the out-of-distribution scores; LARGE=1, PYTHON=
 	@$B/bench_ood $(LARGE); status=$$?; $(PYTHON) tests/bench/peer_ood.py; exit $$status
+.PHONY: bench-verdicts
+bench-verdicts: $B/bench_verdicts $B/driftd  ## ms from a record to its verdict over a broker (RATE= SECONDS= DIMENSION=)
+	@$B/bench_verdicts $B/driftd $(or $(RATE),5000) $(or $(SECONDS),20) $(or $(DIMENSION),64)
 .PHONY: test-ood
 test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
 	python3 tests/tools/check_ood.py $B/driftd tests/data

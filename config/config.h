@@ -109,6 +109,7 @@ struct ood_config {
 	enum ood_threshold threshold;
 	char *by;                        /* class or a key of segment; NULL: all together */
 	uint32_t extremes;               /* records of a window that are kept */
+	char *verdicts;                  /* topic that each verdict is sent to; NULL: none */
 };
 
 enum season_choice { SEASON_CHOICE_AUTO, SEASON_CHOICE_NONE, SEASON_CHOICE_DAY, SEASON_CHOICE_WEEK };

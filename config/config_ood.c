@@ -38,6 +38,10 @@ const struct config_key config_ood_keys[] = {
 	             "among all records"),
 	CONFIG_KEY(OPT_U32(M, ood.extremes, "extremes", "20", 0, LIMIT_OOD_EXTREMES,
 	                   "Records of each window that view `ood_records` keeps, the most unlike ones.")),
+	CONFIG_UNSET(OPT_TEXT(M, ood.verdicts, "verdicts", NULL,
+	                      "Kafka topic that `driftd run` sends each verdict to, keyed by id, as soon as it is "
+	                      "there: for gating at serving time."),
+	             "verdicts stay in the database"),
 	CONFIG_END,
 };
 

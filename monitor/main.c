@@ -23,6 +23,7 @@ static const struct command commands[] = {
 	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },
 	{ "expect", cmd_control, "announce a span in which nothing is to be judged" },
 	{ "reproduce", cmd_reproduce, "read the records of an alert again and compare, bit for bit" },
+	{ "refs", cmd_refs, "references of a database; where those of two versions differ" },
 	{ "outbox", cmd_outbox, "messages that wait for a sink, or were given up" },
 	{ "backup", cmd_copy, "copy a database beside the running daemon" },
 	{ "export", cmd_copy, "a view or table as CSV" },

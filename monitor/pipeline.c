@@ -480,7 +480,7 @@ take_event(struct pipeline *p, const struct source_event *e)
 }
 
 enum pipeline_step
-pipeline_step(struct pipeline *p, uint32_t max, int64_t now_ms)
+pipeline_records(struct pipeline *p, uint32_t max, int64_t now_ms)
 {
 	struct source_event event;
 

@@ -17,6 +17,7 @@ struct pipeline;
 struct resume;
 struct source;
 struct store;
+struct verdict_out;
 struct decoder;
 
 /* Loads what the store holds. `errors` etc. go to the log. */
@@ -38,6 +39,9 @@ int pipeline_fit_configured(struct pipeline *p, struct diag *d);
 
 int pipeline_attach(struct pipeline *p, struct source *source, struct diag *d);
 /* Asked now and then during work that takes long (reading a span of the past again): true = give it up. */
+/* Each verdict of a model with `ood: {verdicts: ..}` goes to `send`, at the end of the step at the latest. */
+void pipeline_on_verdict(struct pipeline *p, void (*send)(void *context, const struct verdict_out *v),
+                         void *context);
 void pipeline_on_long_work(struct pipeline *p, bool (*interrupted)(void *context), void *context);
 
 enum pipeline_step {

@@ -73,6 +73,8 @@ int pipeline_refit(struct pipeline *p, struct model *m, int64_t from_ms, int64_t
 /* pipeline_control.c: commands of people, executed between two transactions. */
 void pipeline_run_commands(struct pipeline *p);
 
+/* Up to `max` records: a step but for what waits for its verdict (pipeline_verdicts.c). */
+enum pipeline_step pipeline_records(struct pipeline *p, uint32_t max, int64_t now_ms);
 void pipeline_prefetch(const struct pipeline *p); /* pipeline_prefetch.c: after merge_next gave a record */
 
 #endif

@@ -1,7 +1,17 @@
 /* test_verdicts.c -- suite `verdicts`: out-of-distribution scores in the whole path. */
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+#include <xxhash.h>
+
+#include "config/diag.h"
+#include "monitor/ood/verdict_topic.h"
+#include "monitor/pipeline.h"
+#include "storage/refs.h"
+#include "storage/store.h"
 #include "tests/history.h"
 #include "tests/tests.h"
 
@@ -174,7 +184,96 @@ other_scores_need_no_other_reference(void **state)
 	history_close(&w);
 }
 
+/* What those who gate are told, as one number. */
+struct told {
+	uint64_t hash, n, out;
+};
+
+static void
+tell(void *context, const struct verdict_out *v)
+{
+	struct told *t = context;
+	struct { double p, score, member; uint64_t before; } link = { v->p, v->score, v->member[v->reason], t->hash };
+
+	t->hash = XXH64(&link, sizeof link, 0);
+	t->hash = XXH64(v->id, v->id_length, t->hash);
+	t->n++;
+	t->out += v->out;
+}
+
+static void
+verdicts_do_not_depend_on_steps(void **state)
+{
+	static const char yaml[] =
+		"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models:\n  - name: m\n    labels: off\n    reference: {records: 1000, span: 1d}\n"
+		"    ood: {records: 1200, verdicts: gate}\n";
+	static const uint32_t steps[] = { 1, 7, 4096 };
+	struct told told[3] = { { 0, 0, 0 } };
+	struct history w;
+	(void)state;
+
+	write_history(&w, yaml, 2600, 2000, 0.3);
+	for (int i = 0; i < 3; i++) {
+		struct running r;
+
+		history_start(&r, &w, true);
+		pipeline_on_verdict(r.pipeline, tell, &told[i]);
+		for (uint32_t at = 0; at < 2600; at += steps[i])
+			history_step(&r, steps[i]);
+		history_end(&r);
+		history_drop(&r);
+	}
+	assert_true(told[0].n > 1000);
+	assert_true(told[0].hash == told[1].hash && told[1].hash == told[2].hash);
+	assert_int_equal(told[2].n, history_count(&w, "SELECT sum(n) FROM ood_windows WHERE width_ms = 86400000"));
+	assert_int_equal(told[2].out, history_count(&w, "SELECT sum(flagged) FROM ood_windows WHERE width_ms ="
+	                                                " 86400000"));
+	history_close(&w);
+}
+
+static void
+references_are_listed_and_compared(void **state)
+{
+	static const char yaml[] =
+		"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models:\n  - name: m\n    labels: off\n    reference: {records: 1000, span: 10h}\n";
+	struct sqlite3 *db = NULL;
+	struct diag d = { "" };
+	struct history w;
+	uint64_t seed = 8;
+	char *text = NULL;
+	size_t length;
+	FILE *out;
+	(void)state;
+
+	history_open(&w, yaml);
+	for (int i = 0; i < 2500; i++)
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"m\",\"version\":\"%d\",\"logits\":[%.4f,%.4f%s"
+		        "]}\n", i, 1700000000000LL + (long long)i * STEP_MS, i % 2, history_normal(&seed),
+		        history_normal(&seed), i % 2 ? ",0" : "");
+	history_written(&w);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	out = open_memstream(&text, &length);
+	assert_int_equal(store_open_reader(&db, w.database, &d), 0);
+	assert_int_equal(refs_list(db, out, false, &d), 0);
+	assert_int_equal(refs_list(db, out, true, &d), 0);
+	assert_int_equal(refs_ood_diff(db, out, "m", "0", "1", false, &d), 0);
+	assert_int_equal(refs_ood_diff(db, out, "m", "0", "0", false, &d), 0);
+	assert_int_equal(refs_ood_diff(db, out, "m", "0", "2", false, &d), ERR_MISSING);
+	fclose(out);
+	assert_non_null(strstr(text, "logits[2]  gen energy"));
+	assert_non_null(strstr(text, "weak: logits alone"));
+	assert_non_null(strstr(text, "inputs"));
+	assert_non_null(strstr(text, "the same"));
+	free(text);
+	sqlite3_close(db);
+	history_close(&w);
+}
+
 const struct CMUnitTest verdicts_tests[] = {
+	TEST("verdicts/verdicts_do_not_depend_on_steps", verdicts_do_not_depend_on_steps),
+	TEST("verdicts/references_are_listed_and_compared", references_are_listed_and_compared),
 	TEST("verdicts/any_crash_history_gives_the_same_verdicts", any_crash_history_gives_the_same_verdicts),
 	TEST("verdicts/records_like_the_reference_stay_silent", records_like_the_reference_stay_silent),
 	TEST("verdicts/odd_embeddings_are_counted_and_left_out", odd_embeddings_are_counted_and_left_out),

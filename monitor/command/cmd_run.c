@@ -17,6 +17,7 @@
 #include "monitor/live.h"
 #include "monitor/log.h"
 #include "monitor/notify.h"
+#include "monitor/ood/verdict_topic.h"
 #include "monitor/pipeline.h"
 #include "monitor/source/source.h"
 #include "storage/store.h"
@@ -47,6 +48,7 @@ struct run {
 	struct pipeline *pipeline;
 	struct source *source;
 	struct deliver *deliver;
+	struct verdict_topic *verdicts; /* NULL: none are sent */
 	struct http *http;
 	struct live live;              /* for other threads ... */
 	struct live_figures figures;   /* ... and what it will be told next */
@@ -271,6 +273,13 @@ start(struct run *r, struct diag *d)
 
 		err = deliver_start(&r->deliver, r->config, embedded ? embedded : r->config->kafka.brokers, d);
 	}
+	if (!err && verdict_topic_wanted(r->config)) {
+		const char *embedded = source_kafka_bootstrap(r->source);
+
+		err = verdict_topic_open(&r->verdicts, r->config, embedded ? embedded : r->config->kafka.brokers, d);
+		if (!err)
+			pipeline_on_verdict(r->pipeline, verdict_topic_send, r->verdicts);
+	}
 	r->figures.reload_successful = true;
 	r->figures.reload_wall_ms = clock_wall_ms();
 	if (!err) {
@@ -400,6 +409,7 @@ run(struct run *r, struct diag *d)
 	http_stop(r->http);
 	deliver_stop(r->deliver, err ? 0 : DRAIN_MS);
 	pipeline_destroy(r->pipeline);
+	verdict_topic_close(r->verdicts);
 	if (r->source)
 		r->source->vtable->close(r->source);
 	store_close(r->store);

@@ -18,6 +18,7 @@ int cmd_alerts(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_reproduce(int argc, char **argv);
 int cmd_outbox(int argc, char **argv);
+int cmd_refs(int argc, char **argv);
 /* backup, export */
 int cmd_copy(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

@@ -10,6 +10,7 @@
 #include "monitor/decode/record.h"
 #include "monitor/log.h"
 #include "monitor/ood/ood_inside.h"
+#include "monitor/ood/verdict_topic.h"
 #include "monitor/stream/model.h"
 
 struct ood *
@@ -350,6 +351,26 @@ ood_take(struct ood *o, const struct record *r, const struct row_facts *f, uint3
 		learn(o, r, f);
 }
 
+/* For those who gate by it. */
+static void
+send(const struct ood *o, const struct ood_waiting *w, const struct verdict *v)
+{
+	const struct model *m = o->model;
+	const struct ood_ranks *ranks = ood_ranks_of(o, w->group);
+	const char *name[SCORER_MAX];
+	struct verdict_out out = {
+		.topic = m->config->ood.verdicts, .model = m->name, .model_length = m->name_length,
+		.version = o->version->text, .version_length = o->version->length, .id = w->id,
+		.id_length = w->id_length, .ts = w->ts, .p = calibration_p(&ranks->least, v->score),
+		.score = v->score, .out = ranks->threshold.possible && v->score > ranks->threshold.score,
+		.scores = o->scores, .reason = v->reason, .name = name, .member = v->member,
+	};
+
+	for (uint32_t i = 0; i < o->scores; i++)
+		name[i] = o->score[i]->name;
+	m->common->verdict(m->common->verdict_context, &out);
+}
+
 void
 ood_flush(struct ood *o)
 {
@@ -371,6 +392,8 @@ ood_flush(struct ood *o)
 		o->panel_stream->value[w->at] = v->score;
 		if (o->support)
 			o->support->value[w->at] = v->member[o->knn] <= o->model->config->ood.alpha;
+		if (o->model->common->verdict && o->model->config->ood.verdicts)
+			send(o, w, v);
 		ood_count(o, w, v, rows.feature ? rows.feature + (size_t)i * rows.features : NULL);
 	}
 	o->waitings = 0;

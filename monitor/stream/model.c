@@ -364,6 +364,14 @@ model_flush(struct model *m)
 	}
 }
 
+void
+model_flush_verdicts(struct model *m)
+{
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (m->version[i]->ood)
+			ood_flush(m->version[i]->ood);
+}
+
 /* -- windows ------------------------------------------------------------------------------------------ */
 
 static void

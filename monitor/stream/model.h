@@ -28,6 +28,7 @@ struct ood;
 struct labels;
 struct pipeline;
 struct recalibration;
+struct verdict_out;
 struct record;
 
 /* What all models share; owned by the pipeline. */
@@ -61,6 +62,9 @@ struct common {
 	/* topic and number of a partition of the source, for texts and ids of alerts */
 	const char *(*topic)(const void *context, uint32_t partition, int32_t *number);
 	const void *context;
+	/* each out-of-distribution verdict as soon as it is there; NULL: nobody wants them */
+	void (*verdict)(void *context, const struct verdict_out *v);
+	void *verdict_context;
 };
 
 enum counter {
@@ -230,6 +234,8 @@ void model_label(struct model *m, const struct label_event *e);
 void model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c);
 /* All rows gathered so far go through their streams. */
 void model_flush(struct model *m);
+/* Records that wait for their out-of-distribution verdict have it. */
+void model_flush_verdicts(struct model *m);
 void rows_flush(struct model *m, struct rows *rows);
 /* Appends a row; the set is flushed first when it is full. Returns its index. */
 struct row_facts {
