@@ -212,7 +212,7 @@ every_command_answers_help(void **state)
 	static const char *const name[] = {
 		"run", "check", "fit", "replay", "status", "alerts", "report", "ack", "resolve", "rebaseline",
 		"expect", "detect", "distance", "metric", "score", "arl", "explain",
-		"outbox", "backup", "export", "reproduce",
+		"outbox", "backup", "export", "reproduce", "refs",
 	};
 	struct place p;
 
