@@ -233,6 +233,50 @@ forecasts_of_another_shape_are_counted(void **state)
 	history_close(&w);
 }
 
+/* Each kind of score is a stream; of these, that of forecasts gets worse. */
+static void
+a_score_that_gets_worse_is_alerted(void **state)
+{
+	enum { LABELS = 4000, CHANGED = 2500 };
+	struct history w;
+	uint64_t seed = 8;
+	char text[200];
+
+	(void)state;
+	history_open(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\nalerts: {budget: 1 per day, send: all}\n"
+	             "defaults: {joint: {projections: 0}, labels: {wait: 2d, explain: 0},"
+	             " reference: {from: first, records: 1500, span: 12d}}\n"
+	             "models:\n  - name: q\n  - {name: i, labels: {revision: last}}\n");
+	for (int i = 0; i < LABELS; i++) {
+		double y = history_normal(&seed), z = history_normal(&seed);
+		long long ts = (long long)start + (long long)i * STEP_MS;
+
+		fprintf(w.records, "{\"id\":\"q%d\",\"ts\":%lld,\"model\":\"q\",\"quantiles\":{\"0.25\":-0.67,\"0.5\":0,\"0.75\":0.67}}\n",
+		        i, ts);
+		fprintf(w.labels, "{\"id\":\"q%d\",\"ts\":%lld,\"model\":\"q\",\"label\":%.5f}\n", i, ts + 9000,
+		        y * (i < CHANGED ? 1 : 1.6));
+		fprintf(w.records, "{\"id\":\"i%d\",\"ts\":%lld,\"model\":\"i\",\"prediction\":{\"value\":0,\"lower\":-1.645,"
+		                   "\"upper\":1.645,\"level\":0.9}}\n", i, ts);
+		fprintf(w.labels, "{\"id\":\"i%d\",\"ts\":%lld,\"model\":\"i\",\"label\":%.5f}\n", i, ts + 9000, z);
+	}
+	history_written(&w);
+	history_run(&w, 2, 1500, 30, 20);
+	history_text(&w, "SELECT group_concat(name, ' ') FROM (SELECT s.name FROM streams s WHERE kind = 'score' ORDER BY name)",
+	             text, sizeof text);
+	assert_string_equal(text, "score:crps score:winkler");
+	history_text(&w, "SELECT group_concat(s.name) FROM alerts a JOIN streams s USING (stream_id) WHERE s.kind = 'score'",
+	             text, sizeof text);
+	assert_string_equal(text, "score:crps");
+	assert_true(history_real(&w, "SELECT a.new_value / a.old_value FROM alerts a JOIN streams s USING (stream_id) WHERE"
+	                         " s.kind = 'score'") > 1.1);
+	/* the streams' means are those of the labels */
+	near(history_real(&w, "SELECT sum(h.n * h.mean) / sum(h.n) FROM statistics h JOIN streams s USING (stream_id) WHERE"
+	                  " s.name = 'score:winkler'"),
+	     history_real(&w, "SELECT sum(winkler_sum) / sum(winklers) FROM label_statistics l JOIN streams s USING"
+	                  " (stream_id) JOIN models m USING (model_id) WHERE m.name = 'i' AND width_ms = 86400000"), .02);
+	history_close(&w);
+}
+
 /* -- nonconformity scores, and intervals without end --------------------------------------------------- */
 
 static const char scored[] =
@@ -289,6 +333,7 @@ a_score_above_its_threshold_is_a_miss(void **state)
 	                               " (model_id) WHERE streams.kind = 'coverage' AND models.name = 'b'"), 1);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id) JOIN models USING"
 	                               " (model_id) WHERE streams.kind = 'coverage' AND models.name = 'a'"), 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM streams WHERE name = 'score:nonconformity'"), 2);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM coverage_now WHERE width IS NULL AND winkler IS NULL"), 2);
 	history_close(&w);
 }
@@ -324,6 +369,7 @@ const struct CMUnitTest forecast_tests[] = {
 	TEST("forecast/the_place_of_a_label_in_its_forecast_is_uniform", the_place_of_a_label_in_its_forecast_is_uniform),
 	TEST("forecast/scores_are_their_definitions", scores_are_their_definitions),
 	TEST("forecast/forecasts_of_another_shape_are_counted", forecasts_of_another_shape_are_counted),
+	TEST("forecast/a_score_that_gets_worse_is_alerted", a_score_that_gets_worse_is_alerted),
 	TEST("forecast/a_score_above_its_threshold_is_a_miss", a_score_above_its_threshold_is_a_miss),
 	TEST("forecast/intervals_without_end_cover_and_have_no_width", intervals_without_end_cover_and_have_no_width),
 	TESTS_END,

@@ -40,10 +40,16 @@ void labels_label(struct labels *l, const struct label_event *e);
 /* A label inside its prediction's record: taken after labels_prediction. */
 void labels_inline(struct labels *l, const struct record *r, uint64_t key);
 /* What a label says of its prediction: 0 or 1, NAN where the question does not arise. */
+/* The score of a labelled prediction that is a stream, where what it needs is still there when a window of
+ * labels is complete: CRPS of a forecast; a nonconformity score in the place of a label; the Winkler score of
+ * an interval only with `revision: last`, which keeps both ends. */
+enum label_score { SCORE_NONE, SCORE_CRPS, SCORE_NONCONFORMITY, SCORE_WINKLER };
 struct label_outcome {
 	double miss, below, above; /* outside the set or interval; on which side */
 	double wrong;              /* the class */
 	double loss[LIMITED];      /* of figures with a limit */
+	enum label_score score_of;
+	double score;              /* NAN: SCORE_NONE */
 };
 /* Fit: the outcome of an inline label, without any trace in the journal. */
 void labels_outcome(struct labels *l, struct version *v, const struct record *r,
@@ -60,6 +66,8 @@ void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64
 void labels_advance(struct labels *l, int64_t watermark_ms);
 struct explain_columns;
 const struct explain_columns *labels_explained(const struct labels *l);
+/* May outcomes have a score that is a stream? */
+bool labels_have_scores(const struct labels *l);
 /* A record with this id comes soon (`row`: very soon): has the memory that it needs fetched. */
 void labels_prefetch(const struct labels *l, uint64_t id_keyed, bool row);
 /* Rows of the model's batches are about to leave: what a prediction keeps of them is written. */

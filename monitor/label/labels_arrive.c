@@ -178,4 +178,5 @@ labels_outcome(struct labels *l, struct version *v, const struct record *r, stru
 		labels_judge_class(l, &row, NULL, labels_cell_class(l, r, &r->label), &o);
 	}
 	labels_flags_outcome(row.flags, o.flags, out);
+	labels_record_score(l, r, &o, out);
 }

@@ -169,6 +169,9 @@ labels_payload_forecast(const struct labels *l, const double *payload)
 {
 	return payload && l->forecast.kind && !isnan(payload[0]) ? payload : NULL;
 }
+/* The same of a record with its label inside, for a fit. */
+void labels_record_score(const struct labels *l, const struct record *r, const struct outcome *judged,
+                         struct label_outcome *o);
 /* `revision: last`: doubles of payload behind these; their content; a correction. */
 enum { KEPT = 2 };
 static inline uint32_t

@@ -100,6 +100,17 @@ coverage_streams(struct labels *l, struct version *v, bool interval, double leve
 	v->above = model_stream(l->model, v->outcomes, STREAM_COVERAGE, STREAM_BINARY, "above", 5, v);
 }
 
+static const char *const score_name[] = { [SCORE_NONE] = "", [SCORE_CRPS] = "crps",
+	                                  [SCORE_NONCONFORMITY] = "nonconformity", [SCORE_WINKLER] = "winkler" };
+
+/* One a version: the score that its first labelled prediction had. */
+static void
+score_stream(struct labels *l, struct version *v, enum label_score of)
+{
+	v->label_score = model_stream(l->model, v->outcomes, STREAM_SCORE, STREAM_NUMERIC, score_name[of],
+	                              strlen(score_name[of]), v);
+}
+
 void
 labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *f,
                    const struct label_outcome *o, double level)
@@ -110,6 +121,8 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		coverage_streams(l, v, !isnan(o->below), level);
 	if (!v->error && !isnan(o->wrong))
 		v->error = model_stream(l->model, v->outcomes, STREAM_ERROR, STREAM_BINARY, "", 0, v);
+	if (!v->label_score && !v->segment && o->score_of)
+		score_stream(l, v, o->score_of);
 	for (enum limited k = 0; k < LIMITED && !v->segment; k++) /* limits are stated for all */
 		if (!isnan(o->loss[k]))
 			limited_stream(l, v, k);
@@ -126,6 +139,8 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		v->contract->value[at] = o->miss;
 	if (v->error)
 		v->error->value[at] = o->wrong;
+	if (v->label_score)
+		v->label_score->value[at] = strcmp(v->label_score->field, score_name[o->score_of]) ? (double)NAN : o->score;
 	for (enum limited k = 0; k < LIMITED; k++)
 		if (v->limited[k])
 			v->limited[k]->value[at] = o->loss[k];

@@ -95,21 +95,9 @@ labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
 	o->wrong = kind & JOURNAL_CLASS && !(flags & JOURNAL_SCORED) ? (flags & JOURNAL_WRONG) != 0 : none;
 	for (int f = 0; f < LIMITED; f++)
 		o->loss[f] = none;
+	o->score_of = SCORE_NONE;
+	o->score = none;
 }
-
-void
-labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o)
-{
-	const struct journal_row *row = journal_get(l->journal, number);
-	const double *probs = labels_payload_probs(l, journal_probs(l->journal, number));
-
-	labels_flags_outcome(row->flags, row->flags, o);
-	for (enum limited f = 0; f < LIMITED; f++)
-		if (!isnan(limited_mean(l->model->config, f)))
-			o->loss[f] = limited_loss(l, row, probs, f);
-}
-
-/* -- revised labels ----------------------------------------------------------------------------------- */
 
 /* What the row was before its label, from what the payload kept: both ends of the interval, or the set. */
 static void
@@ -127,6 +115,73 @@ before_label(const struct labels *l, const struct journal_row *row, const double
 		memcpy(&out->u.klass.set, &kept[0], sizeof out->u.klass.set);
 	}
 }
+
+static void
+set_score(struct label_outcome *o, enum label_score of, double score)
+{
+	if (!isfinite(score))
+		return;
+	o->score_of = of;
+	o->score = score;
+}
+
+bool
+labels_have_scores(const struct labels *l)
+{
+	return l->forecast.kind || labels_kept(l);
+}
+
+/* Of a done row: its own score, in the order of enum label_score. */
+static void
+row_score(const struct labels *l, const struct journal_row *row, const double *payload, struct label_outcome *o)
+{
+	const double *number = labels_payload_forecast(l, payload);
+	double value = row->u.done.value, y = row->u.done.label;
+	struct journal_row before;
+
+	if (row->flags & JOURNAL_SCORED) {
+		set_score(o, SCORE_NONCONFORMITY, y);
+	} else if (number) {
+		set_score(o, SCORE_CRPS, forecast_score(&l->forecast, number, value, y, label_row_key(row)).crps);
+	} else if (payload && labels_kept(l) && row->flags & JOURNAL_INTERVAL) {
+		struct outcome judged = OUTCOME_NONE;
+
+		before_label(l, row, payload, &before);
+		labels_judge_number(l, &before, NULL, y, &judged);
+		set_score(o, SCORE_WINKLER, judged.winkler);
+	}
+}
+
+void
+labels_record_score(const struct labels *l, const struct record *r, const struct outcome *judged,
+                    struct label_outcome *o)
+{
+	struct forecast_shape shape = l->forecast;
+	double value = r->value.tag == CELL_NUMBER ? r->value.number : (double)NAN;
+
+	if (judged->flags & JOURNAL_SCORED)
+		set_score(o, SCORE_NONCONFORMITY, judged->score);
+	else if (!isnan(judged->label) && !l->probs && forecast_fits(&shape, r))
+		set_score(o, SCORE_CRPS,
+		          forecast_score(&shape, r->forecast_value, value, judged->label, 0).crps);
+	else if (labels_kept(l))
+		set_score(o, SCORE_WINKLER, judged->winkler);
+}
+
+void
+labels_row_outcome(const struct labels *l, uint64_t number, struct label_outcome *o)
+{
+	const struct journal_row *row = journal_get(l->journal, number);
+	const double *payload = journal_probs(l->journal, number), *probs = labels_payload_probs(l, payload);
+
+	labels_flags_outcome(row->flags, row->flags, o);
+	for (enum limited f = 0; f < LIMITED; f++)
+		if (!isnan(limited_mean(l->model->config, f)))
+			o->loss[f] = limited_loss(l, row, probs, f);
+	row_score(l, row, payload, o);
+}
+
+/* -- revised labels ----------------------------------------------------------------------------------- */
 
 void
 labels_keep(const struct labels *l, const struct journal_row *row, double *payload)

@@ -21,6 +21,7 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                   .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_PERFORMANCE] = { .name = "performance", .class = CLASS_LABELS, .alert = "performance",
 	                         .unit = "points", .rows = ROWS_OUTCOMES, .rises_only = true },
+	[STREAM_SCORE] = { .name = "score", .class = CLASS_LABELS, .alert = "performance", .rows = ROWS_OUTCOMES },
 	[STREAM_CONFIDENCE] = { .name = "confidence", .class = CLASS_OUTPUTS, .alert = "confidence",
 	                        .rows = ROWS_PREDICTIONS, .rises_only = true },
 	[STREAM_CALIBRATION] = { .name = "calibration", .class = CLASS_LABELS, .alert = "calibration",

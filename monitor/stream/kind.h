@@ -20,6 +20,7 @@ enum stream_kind {
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
 	STREAM_PERFORMANCE, /* performance:FIGURE, its losses against a stated limit (label/limited.h) */
 	STREAM_CONFIDENCE, /* confidence:accuracy, binary: below the threshold of label/confidence.h? */
+	STREAM_SCORE,      /* score:crps|winkler|nonconformity of a labelled prediction */
 	STREAM_CALIBRATION, /* calibration:overconfident|underconfident, likewise */
 	STREAM_SEGMENT,    /* segment:KEY, categorical: the value of a key, so its shares of the records */
 	STREAM_JOINT,      /* joint:projections|mean: the numeric features together */

@@ -159,7 +159,8 @@ model_bytes(const struct model *m)
 static uint32_t
 label_streams_expected(const struct model *m)
 {
-	uint32_t outputs = 0, others = limited_count(m->config) + segment_contracts(m->config);
+	uint32_t outputs = 0, others = limited_count(m->config) + segment_contracts(m->config) +
+		(m->labels && labels_have_scores(m->labels));
 
 	for (uint32_t i = 0; i < m->versions; i++) {
 		if (m->version[i]->segment)

@@ -136,6 +136,7 @@ struct version {
 	uint32_t paired[6];        /* references whose separability is in the database, 0: not yet */
 	struct stream *limited[LIMITED]; /* figures with a stated limit */
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
+	struct stream *label_score; /* of its forecasts (enum label_score); NULL: none yet */
 	struct stream *contract;   /* of a group: its coverage against the level promised; NULL: no such test */
 	struct label_detail *total_detail; /* of all its labels; NULL: none yet, or not in memory */
 	bool total_changed;

@@ -350,6 +350,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->error;
 	else if (s->kind == STREAM_CONFIDENCE)
 		output = &v->below_confidence;
+	else if (s->kind == STREAM_SCORE)
+		output = &v->label_score;
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
 	else if (s->kind == STREAM_OOD && !ood_bind(s->model, v, s))
