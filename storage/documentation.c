@@ -96,8 +96,8 @@ const struct documentation documentation_table[] = {
 	{ "models", "first_ms", "Event time of its first record." },
 	{ "streams", "", "What is watched, a row each; ids never change." },
 	{ "streams", "kind",
-	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, score (of labelled forecasts: crps, "
-	  "winkler, nonconformity), segment, joint,"
+	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, score (of labelled"
+	  " forecasts: crps, winkler, nonconformity), segment, joint,"
 	  " own, at_most, at_least (own streams and their limits), labels, ..." },
 	{ "streams", "field", "Feature, class or measure." },
 	{ "streams", "type", "numeric, binary, categorical or labels." },

@@ -133,7 +133,8 @@ labels_have_scores(const struct labels *l)
 
 /* Of a done row: its own score, in the order of enum label_score. */
 static void
-row_score(const struct labels *l, const struct journal_row *row, const double *payload, struct label_outcome *o)
+row_score(const struct labels *l, const struct journal_row *row, const double *payload,
+          struct label_outcome *o)
 {
 	const double *number = labels_payload_forecast(l, payload);
 	double value = row->u.done.value, y = row->u.done.label;
