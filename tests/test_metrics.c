@@ -8,6 +8,7 @@
 #include "config/option.h"
 #include "detectors/kit/rng.h"
 #include "detectors/metric/metric.h"
+#include "detectors/metric/metric_bootstrap.h"
 #include "detectors/metric/metric_binomial.h"
 #include "detectors/metric/metric_bins.h"
 #include "detectors/metric/metric_crps.h"
@@ -234,6 +235,29 @@ bootstrap_depends_on_keys_not_on_order(void **state)
 	assert_true(a[1] < a[0] && a[0] < a[2]);
 }
 
+/* By inversion, one draw at a time; keys enough that weights beyond the table of the kernels occur. */
+static void
+bootstrap_weights_are_the_same_on_every_processor(void **state)
+{
+	double weight[METRIC_REPLICAS], most = 0;
+
+	(void)state;
+	for (uint64_t key = 0; key < 2000; key++)
+		for (enum isa isa = ISA_BEST; isa <= ISA_AVX512; isa++) {
+			metric_bootstrap_weights(isa, 5, key * 0x9E3779B97F4A7C15u, weight);
+			for (uint64_t b = 0; b < METRIC_REPLICAS; b++) {
+				double u = rng_uniform(5, b + 1, key * 0x9E3779B97F4A7C15u);
+				double p = 0.36787944117144232160, total = p, k = 0;
+
+				for (; u > total; total += p)
+					p /= ++k;
+				assert_true(weight[b] >= k && weight[b] <= k);
+				most = k > most ? k : most;
+			}
+		}
+	assert_true(most >= 8);
+}
+
 /* A reader with one parsed line. */
 static struct jsonl *
 line(const char *text)
@@ -368,6 +392,8 @@ const struct CMUnitTest metrics_tests[] = {
 	TEST("metrics/bins_hold_their_edges", bins_hold_their_edges),
 	TEST("metrics/calibration_sums_can_be_added", calibration_sums_can_be_added),
 	TEST("metrics/discoveries_are_counted_from_the_top", discoveries_are_counted_from_the_top),
+	TEST("metrics/bootstrap_weights_are_the_same_on_every_processor",
+	     bootstrap_weights_are_the_same_on_every_processor),
 	TEST("metrics/bootstrap_depends_on_keys_not_on_order",
 	     bootstrap_depends_on_keys_not_on_order),
 	TEST("jsonl/fields_are_read_by_type", fields_are_read_by_type),

@@ -10,6 +10,9 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include "config/diag.h"
 #include "config/option.h"
@@ -84,30 +87,140 @@ poisson_1(double u)
 }
 
 /* The same weights as poisson_1(rng_uniform()) without a branch or a division: u = (m + .5) 2^-52 is above a
- * cumulative probability P exactly when m >= floor(2^52 P - .5) + 1, in integers. */
-void
-metric_bootstrap_weights(uint64_t seed, uint64_t key, double weight[METRIC_REPLICAS])
+ * cumulative probability P exactly when m >= floor(2^52 P - .5) + 1, in integers. Beyond the table, which is one
+ * weight in 1700, the function itself is asked. */
+enum { STEPS = 6, LANES_MAX = 8 };
+
+_Static_assert(METRIC_REPLICAS % LANES_MAX == 0, "whole vectors of replicas");
+
+struct bootstrap_kernel {
+	/* rng_bits() of streams whose sums of seed, stream and number are first, first + STREAM_STEP ..
+	 * True: some weight is STEPS or more. */
+	bool (*weights)(uint64_t first, double *weight);
+	void (*add)(const double *weight, double x, double *sum);
+};
+
+/* floor(2^52 P - .5) + 1 for P = sum of exp(-1) / i! over i <= k. */
+static const int64_t above[STEPS] = {
+	0x5e2d58d8b3bce, 0xbc5ab1b16779c, 0xeb715e1dc1583,
+	0xfb23979734a26, 0xff1025f59174e, 0xffd90f3ba4056,
+};
+
+#define STREAM_STEP 0xD1B54A32D192ED03u
+#define MIX_1 0xBF58476D1CE4E5B9u
+#define MIX_2 0x94D049BB133111EBu
+/* An integer in the last bits of 2^52 becomes a double. */
+#define NUMBER_BITS 0x4330000000000000
+
+/* `lanes` streams side by side. */
+#define BOOTSTRAP_WEIGHTS(name, target, lanes)                                                     \
+	target static bool name##_weights(uint64_t first, double *weight)                          \
+	{                                                                                          \
+		typedef uint64_t bits __attribute__((vector_size(8 * (lanes)), may_alias, aligned(8))); \
+		typedef int64_t whole __attribute__((vector_size(8 * (lanes)), may_alias, aligned(8))); \
+		typedef double number __attribute__((vector_size(8 * (lanes)), may_alias, aligned(8))); \
+		bits state = { 0 };                                                                \
+		whole beyond = { 0 };                                                              \
+		int64_t any = 0;                                                                   \
+                                                                                                   \
+		for (uint64_t i = 0; i < (lanes); i++)                                             \
+			state[i] = first + i * STREAM_STEP;                                        \
+		for (int b = 0; b < METRIC_REPLICAS; b += (lanes)) {                               \
+			bits z = state;                                                            \
+			whole m, k = { 0 };                                                        \
+                                                                                                   \
+			z = (z ^ (z >> 30)) * MIX_1;                                               \
+			z = (z ^ (z >> 27)) * MIX_2;                                               \
+			m = (whole)((z ^ (z >> 31)) >> 12);                                        \
+			for (int i = 0; i < STEPS; i++)                                            \
+				k -= m >= above[i];                                                \
+			beyond |= m >= above[STEPS - 1];                                           \
+			*(number *)(weight + b) = (number)(k | NUMBER_BITS) - 0x1p52;              \
+			state += (uint64_t)(lanes) * STREAM_STEP;                                  \
+		}                                                                                  \
+		for (int i = 0; i < (lanes); i++)                                                  \
+			any |= beyond[i];                                                          \
+		return any;                                                                        \
+	}
+
+#define BOOTSTRAP_ADD(name, target, lanes)                                                         \
+	target static void name##_add(const double *weight, double x, double *sum)                 \
+	{                                                                                          \
+		typedef double number __attribute__((vector_size(8 * (lanes)), may_alias, aligned(8))); \
+                                                                                                   \
+		for (int b = 0; b < METRIC_REPLICAS; b += (lanes))                                 \
+			*(number *)(sum + b) += *(const number *)(weight + b) * x;                 \
+	}                                                                                          \
+	static const struct bootstrap_kernel name = { name##_weights, name##_add };
+
+BOOTSTRAP_WEIGHTS(base, , 1) /* eight bytes in a register: SSE2 multiplies no such numbers */
+BOOTSTRAP_ADD(base, , 2)
+#if defined(__x86_64__)
+#define AVX2 __attribute__((target("avx2")))
+#define AVX512 __attribute__((target("avx512f,avx512dq")))
+BOOTSTRAP_WEIGHTS(avx2, AVX2, 4)
+BOOTSTRAP_ADD(avx2, AVX2, 4)
+
+/* Counted where the comparison holds, which takes a third fewer instructions. */
+AVX512 static bool
+avx512_weights(uint64_t first, double *weight)
 {
-	enum { STEPS = 5 };
-	static const double number[STEPS + 1] = { 0, 1, 2, 3, 4, 5 };
-	double probability = 0.36787944117144232160, total = probability;
-	uint64_t above[STEPS];
+	const __m512i mix_1 = _mm512_set1_epi64((int64_t)MIX_1), mix_2 = _mm512_set1_epi64((int64_t)MIX_2);
+	const __m512i lane = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+	const __m512i step = _mm512_set1_epi64((int64_t)(8 * STREAM_STEP));
+	const __m512d one = _mm512_set1_pd(1.0);
+	__m512i state = _mm512_mullo_epi64(lane, _mm512_set1_epi64((int64_t)STREAM_STEP));
+	unsigned any = 0;
 
-	for (int k = 0; k < STEPS; k++) {
-		above[k] = (uint64_t)floor(total * 0x1p52 - 0.5) + 1;
-		probability /= k + 1;
-		total += probability;
+	state = _mm512_add_epi64(state, _mm512_set1_epi64((int64_t)first));
+	for (int b = 0; b < METRIC_REPLICAS; b += 8) {
+		__m512i z = _mm512_xor_si512(state, _mm512_srli_epi64(state, 30));
+		__m512d count = _mm512_setzero_pd();
+		__mmask8 more = 0;
+
+		z = _mm512_mullo_epi64(z, mix_1);
+		z = _mm512_mullo_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 27)), mix_2);
+		z = _mm512_srli_epi64(_mm512_xor_si512(z, _mm512_srli_epi64(z, 31)), 12);
+		_Pragma("GCC unroll 6")
+		for (int i = 0; i < STEPS; i++) {
+			more = _mm512_cmpge_epi64_mask(z, _mm512_set1_epi64(above[i]));
+			count = _mm512_mask_add_pd(count, more, count, one);
+		}
+		any |= more;
+		_mm512_storeu_pd(weight + b, count);
+		state = _mm512_add_epi64(state, step);
 	}
-	for (uint64_t b = 0; b < METRIC_REPLICAS; b++) {
-		uint64_t m = rng_bits(seed, b + 1, key);
-		unsigned k = 0;
+	return any;
+}
+BOOTSTRAP_ADD(avx512, AVX512, 8)
+#endif
 
-		for (int i = 0; i < STEPS; i++)
-			k += m >= above[i];
-		weight[b] = number[k];
-		if (__builtin_expect(k == STEPS, 0)) /* one in 270 */
+static const struct bootstrap_kernel *
+kernel_for(enum isa isa)
+{
+#if defined(__x86_64__)
+	if ((isa == ISA_BEST || isa == ISA_AVX512) && __builtin_cpu_supports("avx512dq"))
+		return &avx512;
+	if ((isa == ISA_BEST || isa == ISA_AVX2) && __builtin_cpu_supports("avx2"))
+		return &avx2;
+#endif
+	return &base;
+}
+
+void
+metric_bootstrap_weights(enum isa isa, uint64_t seed, uint64_t key, double weight[METRIC_REPLICAS])
+{
+	if (!kernel_for(isa)->weights(seed + STREAM_STEP + key * 0x9E3779B97F4A7C15u, weight))
+		return;
+	for (uint64_t b = 0; b < METRIC_REPLICAS; b++)
+		if (weight[b] >= STEPS)
 			weight[b] = poisson_1(rng_uniform(seed, b + 1, key));
-	}
+}
+
+void
+metric_bootstrap_add(const double weight[METRIC_REPLICAS], double x, double sum[METRIC_REPLICAS])
+{
+	kernel_for(ISA_BEST)->add(weight, x, sum);
 }
 
 static int

@@ -54,19 +54,15 @@ add_replicas(struct label_detail *d, const struct outcome *o, uint64_t key, doub
 	const double forecast[] = { 1, o->forecast.crps };
 	double weight[LABEL_REPLICAS];
 
-	metric_bootstrap_weights(SEED, key, weight);
+	metric_bootstrap_weights(ISA_BEST, SEED, key, weight);
 	for (int k = 0; k < 4 && !isnan(o->error); k++)
-		for (int b = 0; b < LABEL_REPLICAS; b++)
-			d->replica[REPLICA_ERRORS + k][b] += sign * weight[b] * error[k];
+		metric_bootstrap_add(weight, sign * error[k], d->replica[REPLICA_ERRORS + k]);
 	for (int k = 0; k < 3 && !isnan(o->confidence); k++)
-		for (int b = 0; b < LABEL_REPLICAS; b++)
-			d->replica[REPLICA_PROBS + k][b] += sign * weight[b] * probs[k];
+		metric_bootstrap_add(weight, sign * probs[k], d->replica[REPLICA_PROBS + k]);
 	for (int k = 0; k < 2 && !isnan(o->winkler); k++)
-		for (int b = 0; b < LABEL_REPLICAS; b++)
-			d->replica[REPLICA_INTERVALS + k][b] += sign * weight[b] * interval[k];
+		metric_bootstrap_add(weight, sign * interval[k], d->replica[REPLICA_INTERVALS + k]);
 	for (int k = 0; k < 2 && !isnan(o->forecast.crps); k++)
-		for (int b = 0; b < LABEL_REPLICAS; b++)
-			d->replica[REPLICA_FORECASTS + k][b] += sign * weight[b] * forecast[k];
+		metric_bootstrap_add(weight, sign * forecast[k], d->replica[REPLICA_FORECASTS + k]);
 }
 
 static void
