@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "config/diag.h"
+#include "detectors/kit/plain.h"
 #include "detectors/runner_internal.h"
 
 enum { TILE_ROWS = 256, TILE_ROWS_MIN = 8, WARMUP_DEFAULT = 1000, WARMUP_PHASES = 2000 };
@@ -228,6 +229,9 @@ all_usable(const struct runner *r, const struct records *rec, uint32_t from, uin
 			bad |= (bits & 0x7FF0000000000000u) + 0x0010000000000000u;
 		}
 		bad >>= 63;
+	} else if (det->accepts == plain_is_probability) {
+		for (uint32_t i = from; i < to; i++)
+			bad |= !(v[i] >= 0.0 && v[i] <= 1.0);
 	} else {
 		return false;
 	}

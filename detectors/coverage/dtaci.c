@@ -59,7 +59,7 @@ reweigh(struct dtaci *self, double beta)
 	for (uint32_t k = 0; k < experts; k++) {
 		double away = beta - self->a[k];
 
-		self->w[k] *= exp(-self->o.eta * (self->o.alpha * away - fmin(0.0, away)));
+		self->w[k] *= exp(-self->o.eta * (self->o.alpha * away - (away < 0.0 ? away : 0.0)));
 		sum += self->w[k];
 	}
 	for (uint32_t k = 0; k < experts; k++)

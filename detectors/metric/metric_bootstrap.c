@@ -87,8 +87,8 @@ poisson_1(double u)
 }
 
 /* The same weights as poisson_1(rng_uniform()) without a branch or a division: u = (m + .5) 2^-52 is above a
- * cumulative probability P exactly when m >= floor(2^52 P - .5) + 1, in integers. Beyond the table, which is one
- * weight in 1700, the function itself is asked. */
+ * cumulative probability P exactly when m >= floor(2^52 P - .5) + 1, in integers. Beyond the table, which is
+ * one weight in 1700, the function itself is asked. */
 enum { STEPS = 6, LANES_MAX = 8 };
 
 _Static_assert(METRIC_REPLICAS % LANES_MAX == 0, "whole vectors of replicas");
@@ -153,7 +153,8 @@ static const int64_t above[STEPS] = {
 	}                                                                                          \
 	static const struct bootstrap_kernel name = { name##_weights, name##_add };
 
-BOOTSTRAP_WEIGHTS(base, , 1) /* eight bytes in a register: SSE2 multiplies no such numbers */
+/* SSE2 multiplies no numbers of 64 bits: one by one. */
+BOOTSTRAP_WEIGHTS(base, , 1)
 BOOTSTRAP_ADD(base, , 2)
 #if defined(__x86_64__)
 #define AVX2 __attribute__((target("avx2")))

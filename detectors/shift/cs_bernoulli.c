@@ -3,8 +3,9 @@
  *
  *   e(p) = B(a + S, b + n - S) / B(a, b) / (p^S (1-p)^(n-S));   the set {p: e(p) < 1/alpha}
  *
- * Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021 (beta-binomial mixture). ln e falls up to
- * S/n and rises after it, so each bound is a bisection. Cost: about 120 logarithms a record.
+ * Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021 (beta-binomial mixture). ln e is convex, falls
+ * up to S/n and rises after it, so each bound is found by Halley's steps from the one of the record before,
+ * inside a bracket that is halved whenever a step leaves it. Cost: about 10 logarithms a record.
  */
 #include <math.h>
 
@@ -16,6 +17,8 @@
 #include "detectors/shift/cs_bernoulli.h"
 
 enum { STEPS = 200 };
+/* A step this small beside the distance to S/n leaves its cube as error. */
+static const double step_min = 1e-5;
 static const char name[] = "cs-bernoulli";
 
 struct cs_bernoulli_options {
@@ -26,7 +29,7 @@ struct cs_bernoulli {
 	struct cs_bernoulli_options o;
 	double ln_prior, ln_limit; /* ln B(a, b), ln(1/alpha) */
 	/* state */
-	double n, ones;
+	double n, ones, lower, upper;
 };
 
 static const struct option options_table[] = {
@@ -46,53 +49,65 @@ begin(struct cs_bernoulli *self, const struct cs_bernoulli_options *o, const str
 	self->o = *o;
 	self->ln_prior = special_ln_beta(self->o.a, self->o.b);
 	self->ln_limit = -log(self->o.alpha);
+	self->upper = 1.0;
 }
 
-/* The bound between `outside`, which is not in the set, and S/n, which is. */
+/* The bound between `outside`, which is not in the set, and S/n, which is; `at` is a guess. */
 static double
-bound(const struct cs_bernoulli *self, double evidence, double outside)
+bound(const struct cs_bernoulli *self, double evidence, double outside, double at)
 {
-	double inside = self->ones / self->n, misses = self->n - self->ones, middle = outside;
+	const double rate = self->ones / self->n, misses = self->n - self->ones;
+	double inside = rate;
 
 	for (int i = 0; i < STEPS; i++) {
-		double ln_e = evidence;
+		double ln_e = evidence - self->ln_limit, slope, curve, turn, next;
 
-		middle = 0.5 * (inside + outside);
-		if (!(middle > fmin(inside, outside) && middle < fmax(inside, outside)))
+		if (!(at > fmin(inside, outside) && at < fmax(inside, outside)))
+			at = 0.5 * (inside + outside);
+		if (!(at > fmin(inside, outside) && at < fmax(inside, outside)))
 			break;
 		if (self->ones > 0.0)
-			ln_e -= self->ones * log(middle);
+			ln_e -= self->ones * log(at);
 		if (misses > 0.0)
-			ln_e -= misses * log1p(-middle);
-		if (ln_e < self->ln_limit)
-			inside = middle;
+			ln_e -= misses * log1p(-at);
+		if (ln_e < 0.0)
+			inside = at;
 		else
-			outside = middle;
+			outside = at;
+		slope = misses / (1.0 - at) - self->ones / at;
+		curve = misses / ((1.0 - at) * (1.0 - at)) + self->ones / at / at; /* at * at may vanish */
+		turn = 2.0 * slope * slope - ln_e * curve;
+		next = turn > 0.0 ? at - 2.0 * ln_e * slope / turn : rate; /* which halves the bracket */
+		if (fabs(next - at) <= step_min * fabs(at - rate))
+			return next > 0.0 && next < 1.0 ? next : at;
+		at = next;
 	}
-	return middle;
+	return at;
 }
 
 /* The interval after self->ones of self->n. */
 static void
-interval(const struct cs_bernoulli *self, double *lower, double *upper)
+interval(struct cs_bernoulli *self)
 {
 	double evidence = special_ln_beta(self->o.a + self->ones, self->o.b + self->n - self->ones)
 	                  - self->ln_prior;
 
-	*lower = self->ones > 0.0 ? bound(self, evidence, 0.0) : 0.0;
-	*upper = self->ones < self->n ? bound(self, evidence, 1.0) : 1.0;
+	self->lower = self->ones > 0.0 ? bound(self, evidence, 0.0, self->lower) : 0.0;
+	self->upper = self->ones < self->n ? bound(self, evidence, 1.0, self->upper) : 1.0;
 }
 
 void
 cs_bernoulli_limits(double ones, double n, double alpha, double *lower, double *upper)
 {
 	const struct cs_bernoulli_options o = { .a = 0.5, .b = 0.5, .alpha = alpha };
-	struct cs_bernoulli self;
+	struct cs_bernoulli self = { 0 };
 
 	begin(&self, &o, NULL);
 	self.n = n;
 	self.ones = ones;
-	interval(&self, lower, upper);
+	interval(&self);
+	*lower = self.lower;
+	*upper = self.upper;
 }
 
 static void
@@ -104,7 +119,9 @@ step(void *instance, double x, double g, double threshold, struct reading *out)
 	(void)threshold;
 	self->n += 1.0;
 	self->ones += x;
-	interval(self, &out->statistic, &out->upper);
+	interval(self);
+	out->statistic = self->lower;
+	out->upper = self->upper;
 	out->alarm = self->o.target < out->statistic || self->o.target > out->upper;
 }
 
@@ -124,6 +141,8 @@ cs_bernoulli_save(const void *instance, struct codec *out)
 
 	codec_put_f64(out, self->n);
 	codec_put_f64(out, self->ones);
+	codec_put_f64(out, self->lower);
+	codec_put_f64(out, self->upper);
 }
 
 static int
@@ -133,9 +152,13 @@ cs_bernoulli_load(void *instance, struct codec *in, struct diag *d)
 
 	self->n = codec_get_f64(in);
 	self->ones = codec_get_f64(in);
+	self->lower = codec_get_f64(in);
+	self->upper = codec_get_f64(in);
 	return plain_loaded(!in->bad && plain_between(self->n, 0.0, 0x1p53)
 	                            && plain_between(self->ones, 0.0, self->n)
-	                            && self->n <= floor(self->n) && self->ones <= floor(self->ones),
+	                            && self->n <= floor(self->n) && self->ones <= floor(self->ones)
+	                            && plain_between(self->lower, 0.0, 1.0)
+	                            && plain_between(self->upper, self->lower, 1.0),
 	                    name, d);
 }
 

@@ -29,6 +29,7 @@ struct prefix {
 struct hddm_a {
 	struct hddm_a_options o;
 	double ln_cut, ln_test; /* ln(1/drift), ln(2/drift) */
+	double low_bound, high_bound; /* mean of `low` plus its bound, of `high` less its bound; of the state */
 	/* state */
 	struct prefix all, low, high;
 };
@@ -58,6 +59,12 @@ mean(const struct prefix *p)
 	return p->sum / p->n;
 }
 
+static double
+radius(const struct hddm_a *self, double n)
+{
+	return sqrt(self->ln_cut / (2.0 * n));
+}
+
 /* (difference) / bound of one side; sets *alarm. */
 static double
 test(const struct hddm_a *self, const struct prefix *cut, double difference, bool *alarm)
@@ -75,26 +82,27 @@ static void
 step(void *instance, double value, double g, double threshold, struct reading *out)
 {
 	struct hddm_a *self = instance;
-	double bound;
+	double now, bound;
 
 	(void)g;
 	(void)threshold;
 	self->all.n += 1.0;
 	self->all.sum += plain_cut(value);
-	bound = sqrt(self->ln_cut / (2.0 * self->all.n));
-	if (self->low.n <= 0.0
-	    || mean(&self->low) + sqrt(self->ln_cut / (2.0 * self->low.n))
-	               >= mean(&self->all) + bound)
+	now = mean(&self->all);
+	bound = radius(self, self->all.n);
+	if (self->low.n <= 0.0 || self->low_bound >= now + bound) {
 		self->low = self->all;
-	if (self->high.n <= 0.0
-	    || mean(&self->high) - sqrt(self->ln_cut / (2.0 * self->high.n))
-	               <= mean(&self->all) - bound)
+		self->low_bound = now + bound;
+	}
+	if (self->high.n <= 0.0 || self->high_bound <= now - bound) {
 		self->high = self->all;
-	out->statistic = test(self, &self->low, mean(&self->all) - mean(&self->low), &out->alarm);
+		self->high_bound = now - bound;
+	}
+	out->statistic = test(self, &self->low, now - mean(&self->low), &out->alarm);
 	if (self->o.side == SIDE_BOTH)
 		out->statistic = fmax(out->statistic,
 		                      test(self, &self->high,
-		                           mean(&self->high) - mean(&self->all), &out->alarm));
+		                           mean(&self->high) - now, &out->alarm));
 }
 
 PLAIN_DETECTOR(hddm_a)
@@ -141,6 +149,10 @@ hddm_a_load(void *instance, struct codec *in, struct diag *d)
 	self->low.sum = codec_get_f64(in);
 	self->high.n = codec_get_f64(in);
 	self->high.sum = codec_get_f64(in);
+	if (self->low.n > 0.0)
+		self->low_bound = mean(&self->low) + radius(self, self->low.n);
+	if (self->high.n > 0.0)
+		self->high_bound = mean(&self->high) - radius(self, self->high.n);
 	return plain_loaded(!in->bad && plain_between(self->all.n, 0.0, 0x1p53)
 	                            && possible(&self->all, &self->all)
 	                            && possible(&self->low, &self->all)

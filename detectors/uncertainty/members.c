@@ -16,6 +16,7 @@
 #include <immintrin.h>
 #endif
 
+#include "detectors/kit/vector_exp.h"
 #include "detectors/uncertainty/uncertainty.h"
 #include "detectors/uncertainty/uncertainty_inside.h"
 
@@ -23,7 +24,7 @@
 /* exp of less is below PROB_FLOOR whatever the sum is. */
 #define EXP_FLOOR 60.0
 
-/* fdlibm, e_log.c: Lg1..Lg7; ln 2 in two parts, the higher with 21 zero bits at its end. */
+/* fdlibm, e_log.c: Lg1..Lg7. */
 #define LG1 6.666666666666735130e-01
 #define LG2 3.999999999940941908e-01
 #define LG3 2.857142874366239149e-01
@@ -31,23 +32,7 @@
 #define LG5 1.818357216161805012e-01
 #define LG6 1.531383769920937332e-01
 #define LG7 1.479819860511658591e-01
-#define LN2_HIGH 6.93147180369123816490e-01
 #define LN2 0.693147180559945309417
-#define LN2_LOW 1.90821492927058770002e-10
-#define LOG2_E 1.44269504088896340736
-/* 1.5 2^52: adding it leaves the nearest integer in the last bits. */
-#define EXP_MAGIC 0x1.8p52
-#define EXP_3 (1.0 / 6)
-#define EXP_4 (1.0 / 24)
-#define EXP_5 (1.0 / 120)
-#define EXP_6 (1.0 / 720)
-#define EXP_7 (1.0 / 5040)
-#define EXP_8 (1.0 / 40320)
-#define EXP_9 (1.0 / 362880)
-#define EXP_10 (1.0 / 3628800)
-#define EXP_11 (1.0 / 39916800)
-#define EXP_12 (1.0 / 479001600)
-#define EXP_13 (1.0 / 6227020800)
 
 /* Bits of sqrt(1/2): below it the exponent counts one less. 1024 keeps exponents positive. */
 #define ln_offset UINT64_C(0x3fe6a09e667f3bcd)
@@ -67,6 +52,7 @@ struct member {
 struct kernel {
 	void (*exps)(double *row, double *ln, size_t n, double top);
 	double (*highest)(const double *row, size_t n);
+	size_t (*find)(const double *row, size_t n, double x);
 	double (*raise)(const double *from, size_t whole, double *row, const double *floor, double times,
 	                size_t n, double *gap);
 	void (*take)(bool known, double *row, double *ln, size_t n, double share, double *mean,
@@ -212,12 +198,9 @@ take_row(struct work *w, size_t m, const double *from, bool logits, struct membe
 static size_t
 vote(const struct work *w, size_t m, double top)
 {
-	const double *row = w->p + m * w->n;
-	size_t c = 0;
+	size_t c = w->kernel->find(w->p + m * w->n, w->n, top);
 
-	while (c + 1 < w->classes && row[c] < top)
-		c++;
-	return c;
+	return c < w->classes ? c : w->classes - 1;
 }
 
 /* votes[] by class, for as many as voted. */

@@ -7,8 +7,7 @@
  * order: every width gives the same bits.
  *
  * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the minimax polynomial
- * of fdlibm's e_log.c (error below 2^-58). exp: x = k ln 2 + r, |r| <= ln 2 / 2, and the Taylor series to
- * r^13 (error below 2^-57). Both within 1e-15, without tables or branches.
+ * of fdlibm's e_log.c (error below 2^-58): within 1e-15, without tables or branches. exp: vector_exp.h.
  */
 typedef double MEMBERS_NAME(vec) __attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias));
 typedef double MEMBERS_NAME(loose)
@@ -52,27 +51,11 @@ MEMBERS_NAME(exps)(double *row, double *ln, size_t n, double top)
 	const VEC low = (VEC){ 0 } - EXP_FLOOR;
 
 	for (size_t i = 0; i < n; i += MEMBERS_WIDTH) {
-		VEC x = AT(row, i) - top, t, k, r, y;
+		VEC x = AT(row, i) - top;
 
 		x = MEMBERS_MAX(x, low);
-		t = x * LOG2_E + EXP_MAGIC;
-		k = t - EXP_MAGIC;
-		r = (x - k * LN2_HIGH) - k * LN2_LOW;
-		y = r * EXP_13 + EXP_12;
-		y = y * r + EXP_11;
-		y = y * r + EXP_10;
-		y = y * r + EXP_9;
-		y = y * r + EXP_8;
-		y = y * r + EXP_7;
-		y = y * r + EXP_6;
-		y = y * r + EXP_5;
-		y = y * r + EXP_4;
-		y = y * r + EXP_3;
-		y = y * r + 0.5;
-		y = y * r + 1.0;
-		y = y * r + 1.0;
 		AT(ln, i) = x;
-		AT(row, i) = (VEC)((BITS)y + ((BITS)t << 52));
+		VECTOR_EXP(VEC, BITS, x, AT(row, i));
 	}
 }
 
@@ -89,6 +72,25 @@ MEMBERS_NAME(highest)(const double *row, size_t n)
 	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
 		best = top[j] > best ? top[j] : best;
 	return best;
+}
+
+/* Index of the first that is not below x; n where all are. */
+MEMBERS_TARGET static size_t
+MEMBERS_NAME(find)(const double *row, size_t n, double x)
+{
+	for (size_t i = 0; i < n; i += 8) {
+		BITS any = { 0 };
+		uint64_t hit = 0;
+
+		EACH(j, k, i)
+			any |= (BITS)(AT_CONST(row, k) >= x);
+		for (size_t j = 0; j < MEMBERS_WIDTH; j++)
+			hit |= any[j];
+		for (size_t k = i; hit; k++)
+			if (row[k] >= x)
+				return k;
+	}
+	return n;
 }
 
 /* row[] <- from[0..whole), row[whole..n), raised to floor[] * times. The sum; *gap the least of a value less
@@ -204,7 +206,7 @@ MEMBERS_NAME(compare)(const double *p, const double *ln, size_t n, const double 
 }
 
 static const struct kernel MEMBERS_NAME(kernel) = {
-	MEMBERS_NAME(exps), MEMBERS_NAME(highest), MEMBERS_NAME(raise),
+	MEMBERS_NAME(exps), MEMBERS_NAME(highest), MEMBERS_NAME(find), MEMBERS_NAME(raise),
 	MEMBERS_NAME(take), MEMBERS_NAME(middle), MEMBERS_NAME(compare),
 };
 

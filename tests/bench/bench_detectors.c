@@ -261,7 +261,8 @@ main(int argc, char **argv)
 	}
 	printf("default numeric stream: tolerant, conformal, missing values, statistics: %.1f ns a value"
 	       " (aim 120)\n", stream);
-	printf("Poisson bootstrap of a mean, %d replicas: %.0f ns a record (aim 200)\n", (int)METRIC_REPLICAS, bootstrap);
+	printf("Poisson bootstrap of a mean, %d replicas: %.0f ns a record (aim 200)\n",
+	       (int)METRIC_REPLICAS, bootstrap);
 	runner_scratch_destroy(s);
 	return 0;
 }
