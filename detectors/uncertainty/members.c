@@ -1,8 +1,8 @@
 /* members.c -- the decomposition of classifier members (uncertainty.h), and of a single row.
  *
  * Two passes: the first scales each row, takes its logarithms and sums what a member tells by itself and
- * what the mean needs; the second compares each member with the mean. KL is summed as sum p (ln p - ln q),
- * not as a difference of entropies, so that members that all but agree keep their digits. epkl follows from
+ * what the mean needs; the second, of members that all but agree, compares each with the mean: their KL is
+ * summed as sum p (ln p - ln q), as a difference of entropies would keep few digits. epkl follows from
  * mi + rmi in O(M C): sum_ij KL(p_i, p_j) / M^2 = sum_m sum_c p ln p / M - sum_c q mean ln p.
  *
  * Logits cost an exponential instead of a logarithm each: ln p = z - ln sum exp z. Rows are padded with
@@ -42,7 +42,7 @@
 #define ln_magic_bits UINT64_C(0x4330000000000000)
 #define ln_magic (0x1p52 + 1024.0)
 
-/* Beside the members: mean, mean_ln, ln_mean, floor. */
+/* Beside the members: mean, mean_ln, ln_mean, real. */
 enum { SHARED_ROWS = 4 };
 
 struct member {
@@ -53,10 +53,11 @@ struct kernel {
 	void (*exps)(double *row, double *ln, size_t n, double top);
 	double (*highest)(const double *row, size_t n);
 	size_t (*find)(const double *row, size_t n, double x);
-	double (*raise)(const double *from, size_t whole, double *row, const double *floor, double times,
-	                size_t n, double *gap);
-	void (*take)(bool known, double *row, double *ln, size_t n, double share, double *mean,
-	             double *mean_ln, struct member *one);
+	double (*look)(const double *from, size_t whole, const double *row, size_t n, double *least);
+	double (*raise)(const double *from, size_t whole, double *row, const double *real, double low, size_t n,
+	                double *gap);
+	void (*take)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
+	             double share, double *mean, double *mean_ln, struct member *one);
 	void (*middle)(double *mean, double *mean_ln, double *ln_mean, size_t n, double share,
 	               struct member *out, double *reverse);
 	void (*compare)(const double *p, const double *ln, size_t n, const double *mean,
@@ -69,9 +70,11 @@ struct kernel {
 #if defined(__x86_64__)
 #define MEMBERS_MAX(a, b) _mm_max_pd(a, b)
 #define MEMBERS_MIN(a, b) _mm_min_pd(a, b)
+#define MEMBERS_HITS(a, b) (unsigned)_mm_movemask_pd(_mm_cmpge_pd(a, b))
 #else
 #define MEMBERS_MAX(a, b) ((base_vec){ fmax((a)[0], (b)[0]), fmax((a)[1], (b)[1]) })
 #define MEMBERS_MIN(a, b) ((base_vec){ fmin((a)[0], (b)[0]), fmin((a)[1], (b)[1]) })
+#define MEMBERS_HITS(a, b) (((a)[0] >= (b)[0] ? 1u : 0u) | ((a)[1] >= (b)[1] ? 2u : 0u))
 #endif
 #include "detectors/uncertainty/members_kernel.h"
 
@@ -81,6 +84,7 @@ struct kernel {
 #define MEMBERS_WIDTH 4
 #define MEMBERS_MAX(a, b) _mm256_max_pd(a, b)
 #define MEMBERS_MIN(a, b) _mm256_min_pd(a, b)
+#define MEMBERS_HITS(a, b) (unsigned)_mm256_movemask_pd(_mm256_cmp_pd(a, b, _CMP_GE_OQ))
 #include "detectors/uncertainty/members_kernel.h"
 
 #define MEMBERS_NAME(x) avx512_##x
@@ -88,6 +92,7 @@ struct kernel {
 #define MEMBERS_WIDTH 8
 #define MEMBERS_MAX(a, b) _mm512_max_pd(a, b)
 #define MEMBERS_MIN(a, b) _mm512_min_pd(a, b)
+#define MEMBERS_HITS(a, b) (unsigned)_mm512_cmp_pd_mask(a, b, _CMP_GE_OQ)
 #include "detectors/uncertainty/members_kernel.h"
 #endif
 
@@ -124,7 +129,7 @@ struct work {
 	const struct kernel *kernel;
 	size_t members, classes, n;
 	double *p, *ln;                           /* [members][n] */
-	double *mean, *mean_ln, *ln_mean, *floor; /* [n] q, mean ln p, ln q; what p is raised to */
+	double *mean, *mean_ln, *ln_mean, *real; /* [n] q, mean ln p, ln q; 1, of padding 0 */
 };
 
 static void
@@ -139,29 +144,35 @@ lay_out(struct work *w, const struct kernel *kernel, size_t members, size_t clas
 	w->mean = w->ln + members * n;
 	w->mean_ln = w->mean + n;
 	w->ln_mean = w->mean_ln + n;
-	w->floor = w->ln_mean + n;
+	w->real = w->ln_mean + n;
 	memset(w->mean, 0, 2 * n * sizeof *w->mean);
 	for (size_t c = 0; c < n; c++)
-		w->floor[c] = c < classes ? PROB_FLOOR : 0.0;
+		w->real[c] = c < classes ? 1.0 : 0.0;
 }
 
 /* Row m from the probabilities of a member. */
 static enum uncertainty_fault
 take_probs(struct work *w, size_t m, const double *from, struct member *one, struct uncertainty *out)
 {
-	double *row = w->p + m * w->n, sum, gap, off;
+	double *row = w->p + m * w->n, sum, gap = 0.0, least, off;
 	size_t whole = w->classes / BLOCK * BLOCK;
 
 	for (size_t c = whole; c < w->n; c++)
 		row[c] = c < w->classes ? from[c] : 0.0;
-	sum = w->kernel->raise(from, whole, row, w->floor, 1.0, w->n, &gap);
+	sum = w->kernel->look(from, whole, row, w->n, &least);
+	for (size_t c = whole; c < w->classes; c++)
+		least = from[c] < least ? from[c] : least;
+	if (least < PROB_FLOOR) {
+		sum = w->kernel->raise(from, whole, row, w->real, PROB_FLOOR, w->n, &gap);
+		whole = 0;
+	}
 	if (gap < -1.5 * PROB_FLOOR) /* by more than rounding */
 		return UNCERTAINTY_PROB_NEGATIVE;
 	if (sum < 2.0 * PROB_FLOOR * (double)w->classes)
 		return UNCERTAINTY_PROB_NOTHING;
 	if (!(sum < 1e300))
 		return UNCERTAINTY_RANGE;
-	w->kernel->take(false, row, w->ln + m * w->n, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	w->kernel->take(false, from, whole, row, w->ln + m * w->n, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
 	off = fabs(sum - 1.0);
 	out->sum_error = off > out->sum_error ? off : out->sum_error;
 	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
@@ -180,9 +191,9 @@ take_logits(struct work *w, size_t m, const double *from, struct member *one, st
 	w->kernel->exps(row, ln, w->n, w->kernel->highest(row, w->n));
 	for (size_t c = w->classes; c < w->n; c++)
 		row[c] = ln[c] = 0.0;
-	sum = w->kernel->raise(row, w->n, row, w->floor, 0.0, w->n, &gap);
-	sum = w->kernel->raise(row, w->n, row, w->floor, sum, w->n, &gap);
-	w->kernel->take(gap == 0.0, row, ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	sum = w->kernel->raise(row, w->n, row, w->real, 0.0, w->n, &gap);
+	sum = w->kernel->raise(row, w->classes / BLOCK * BLOCK, row, w->real, PROB_FLOOR * sum, w->n, &gap);
+	w->kernel->take(gap == 0.0, row, 0, row, ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
 	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
 	return UNCERTAINTY_FINE;
 }
@@ -194,28 +205,58 @@ take_row(struct work *w, size_t m, const double *from, bool logits, struct membe
 	return logits ? take_logits(w, m, from, one, out) : take_probs(w, m, from, one, out);
 }
 
-/* The first class with the largest probability. */
-static size_t
-vote(const struct work *w, size_t m, double top)
+struct votes {
+	double *of;         /* [classes] */
+	double most, pairs; /* the largest; ordered pairs of members that agree */
+};
+
+/* Row m votes for the first class with its largest probability. */
+static void
+vote(const struct work *w, struct votes *v, size_t m, double top)
 {
 	size_t c = w->kernel->find(w->p + m * w->n, w->n, top);
+	double before = v->of[c < w->classes ? c : w->classes - 1]++;
 
-	return c < w->classes ? c : w->classes - 1;
+	v->pairs += 2.0 * before;
+	v->most = before + 1.0 > v->most ? before + 1.0 : v->most;
 }
 
-/* votes[] by class, for as many as voted. */
 static void
-count_votes(const struct work *w, double *votes, struct uncertainty *out)
+count_votes(const struct work *w, const struct votes *v, struct uncertainty *out)
 {
-	double most = 0.0, pairs = 0.0, m = (double)w->members;
+	double m = (double)w->members;
 
-	for (size_t c = 0; c < w->classes; c++) {
-		most = votes[c] > most ? votes[c] : most;
-		pairs += votes[c] * (votes[c] - 1.0);
-	}
-	out->value[UNCERTAINTY_VARIATION_RATIO] = 1.0 - most / m;
+	out->value[UNCERTAINTY_VARIATION_RATIO] = 1.0 - v->most / m;
 	if (w->members > 1)
-		out->value[UNCERTAINTY_DISAGREEMENT] = 1.0 - pairs / (m * (m - 1.0));
+		out->value[UNCERTAINTY_DISAGREEMENT] = 1.0 - v->pairs / (m * (m - 1.0));
+}
+
+/* What of the mean is not of the members: where it is a good part of the whole the difference loses no more
+ * than some 1e-12 of it. Else its terms must be added one by one. */
+static bool
+is_apart(double whole, double part)
+{
+	return whole - part > 0x1p-13 * whole;
+}
+
+/* Sums over the members of KL(p, mean) and of the squares between them. */
+static void
+distances(const struct work *w, const struct member *sum, const struct member *mean, double *kl,
+          double *squares)
+{
+	double m = (double)w->members, one_kl, one_squares;
+
+	*kl = m * mean->entropy - sum->entropy;
+	*squares = m * mean->spread - sum->spread;
+	if (is_apart(m * mean->entropy, sum->entropy) && is_apart(m * mean->spread, sum->spread))
+		return;
+	*kl = *squares = 0.0;
+	for (size_t i = 0; i < w->members; i++) {
+		w->kernel->compare(w->p + i * w->n, w->ln + i * w->n, w->n, w->mean, w->ln_mean, &one_kl,
+		                   &one_squares);
+		*kl += one_kl;
+		*squares += one_squares;
+	}
 }
 
 /* `sum`: of the members; `mean`: of their mean. */
@@ -250,14 +291,15 @@ uncertainty_members_with(int isa, const double *row, size_t members, size_t clas
 {
 	const struct kernel *k = kernel_for(isa);
 	struct member one, mean, sum = { 0 };
-	double kl = 0.0, squares = 0.0, reverse, one_kl, one_squares;
+	double kl, squares, reverse;
+	struct votes votes = { 0 };
 	struct work w;
 
 	uncertainty_none(out);
 	if (members == 0 || classes == 0)
 		return UNCERTAINTY_EMPTY;
 	lay_out(&w, k, members, classes, work);
-	memset(w.ln_mean, 0, w.n * sizeof *w.ln_mean); /* the votes, until the logarithms come */
+	votes.of = memset(w.ln_mean, 0, w.n * sizeof *w.ln_mean); /* until the logarithms come */
 	for (size_t m = 0; m < members; m++) {
 		enum uncertainty_fault fault = take_row(&w, m, row + m * classes, logits != 0, &one, out);
 
@@ -268,15 +310,11 @@ uncertainty_members_with(int isa, const double *row, size_t members, size_t clas
 		sum.entropy += one.entropy;
 		sum.spread += one.spread;
 		sum.top += one.top;
-		w.ln_mean[vote(&w, m, one.top)] += 1.0;
+		vote(&w, &votes, m, one.top);
 	}
-	count_votes(&w, w.ln_mean, out);
+	count_votes(&w, &votes, out);
 	k->middle(w.mean, w.mean_ln, w.ln_mean, w.n, 1.0 / (double)members, &mean, &reverse);
-	for (size_t m = 0; m < members; m++) {
-		k->compare(w.p + m * w.n, w.ln + m * w.n, w.n, w.mean, w.ln_mean, &one_kl, &one_squares);
-		kl += one_kl;
-		squares += one_squares;
-	}
+	distances(&w, &sum, &mean, &kl, &squares);
 	fill(&w, &sum, &mean, kl, reverse, squares, out);
 	return UNCERTAINTY_FINE;
 }

@@ -3,6 +3,7 @@
  *   MEMBERS_TARGET   attribute that allows the instructions
  *   MEMBERS_WIDTH    doubles of a vector: 2, 4 or 8
  *   MEMBERS_MAX(a, b), MEMBERS_MIN(a, b)   lane by lane; neither is NaN
+ *   MEMBERS_HITS(a, b)   a bit for each lane, from the lowest: a >= b
  * Only +, -, *, /, comparison, selection and shifts of bits, and sums in eight parts that are added in one
  * order: every width gives the same bits.
  *
@@ -78,50 +79,77 @@ MEMBERS_NAME(highest)(const double *row, size_t n)
 MEMBERS_TARGET static size_t
 MEMBERS_NAME(find)(const double *row, size_t n, double x)
 {
-	for (size_t i = 0; i < n; i += 8) {
-		BITS any = { 0 };
-		uint64_t hit = 0;
+	const VEC least = (VEC){ 0 } + x;
 
-		EACH(j, k, i)
-			any |= (BITS)(AT_CONST(row, k) >= x);
-		for (size_t j = 0; j < MEMBERS_WIDTH; j++)
-			hit |= any[j];
-		for (size_t k = i; hit; k++)
-			if (row[k] >= x)
-				return k;
+	for (size_t i = 0; i < n; i += MEMBERS_WIDTH) {
+		unsigned hits = MEMBERS_HITS(AT_CONST(row, i), least);
+
+		if (hits)
+			return i + (size_t)__builtin_ctz(hits);
 	}
 	return n;
 }
 
-/* row[] <- from[0..whole), row[whole..n), raised to floor[] * times. The sum; *gap the least of a value less
- * its floor, at most 0. */
+/* The sum of from[0..whole) and row[whole..n), and the least of them, of padding 0. */
 MEMBERS_TARGET static double
-MEMBERS_NAME(raise)(const double *from, size_t whole, double *row, const double *floor, double times,
+MEMBERS_NAME(look)(const double *from, size_t whole, const double *row, size_t n, double *least)
+{
+	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, low = *(const LOOSE *)(whole ? from : row);
+
+	for (size_t i = 0; i < whole; i += 8)
+		EACH(j, k, i) {
+			VEC x = *(const LOOSE *)(from + k);
+
+			low = MEMBERS_MIN(x, low);
+			sum[j] += x;
+		}
+	*least = low[0];
+	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
+		*least = low[j] < *least ? low[j] : *least;
+	for (size_t i = whole; i < n; i += 8)
+		EACH(j, k, i)
+			sum[j] += AT_CONST(row, k);
+	return MEMBERS_NAME(add_up)(sum);
+}
+
+/* row[] <- from[0..whole), raised to low, row[whole..n), raised to low where real[] is 1, to 0 where it is 0.
+ * The sum; *gap the least of a value less what it is raised to, at most 0. */
+MEMBERS_TARGET static double
+MEMBERS_NAME(raise)(const double *from, size_t whole, double *row, const double *real, double low,
                     size_t n, double *gap)
 {
-	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, least = (VEC){ 0 };
+	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, lows = (VEC){ 0 } + low, least = lows, off;
 
-	for (size_t i = 0; i < n; i += 8)
+	for (size_t i = 0; i < whole; i += 8)
 		EACH(j, k, i) {
-			VEC x = *(const LOOSE *)((i < whole ? from : row) + k), low = AT_CONST(floor, k) * times;
-			VEC off = x - low;
+			VEC x = *(const LOOSE *)(from + k);
 
-			least = MEMBERS_MIN(off, least);
-			x = MEMBERS_MAX(x, low);
+			least = MEMBERS_MIN(x, least);
+			x = MEMBERS_MAX(x, lows);
+			AT(row, k) = x;
+			sum[j] += x;
+		}
+	off = least - lows; /* rounding keeps the order: the least of the differences, too */
+	for (size_t i = whole; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = AT(row, k), at = AT_CONST(real, k) * low;
+
+			off = MEMBERS_MIN(x - at, off);
+			x = MEMBERS_MAX(x, at);
 			AT(row, k) = x;
 			sum[j] += x;
 		}
 	*gap = 0.0;
 	for (size_t j = 0; j < MEMBERS_WIDTH; j++)
-		*gap = least[j] < *gap ? least[j] : *gap;
+		*gap = off[j] < *gap ? off[j] : *gap;
 	return MEMBERS_NAME(add_up)(sum);
 }
 
-/* row[] *= share; ln[] its logarithms, where `known` from those of the row before. Adds it to mean[] and
- * mean_ln[]; what it is by itself goes to *one. */
+/* row[] <- share times from[0..whole), row[whole..n); ln[] its logarithms, where `known` from those of the
+ * row before. Adds it to mean[] and mean_ln[]; what it is by itself goes to *one. */
 MEMBERS_TARGET static inline __attribute__((always_inline)) void
-MEMBERS_NAME(take_as)(bool known, double *row, double *ln, size_t n, double share, double *mean,
-                      double *mean_ln, struct member *one)
+MEMBERS_NAME(take_as)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
+                      double share, double *mean, double *mean_ln, struct member *one)
 {
 	VEC entropy[8 / MEMBERS_WIDTH] = { { 0 } }, spread[8 / MEMBERS_WIDTH] = { { 0 } };
 	VEC top = (VEC){ 0 };
@@ -129,7 +157,7 @@ MEMBERS_NAME(take_as)(bool known, double *row, double *ln, size_t n, double shar
 
 	for (size_t i = 0; i < n; i += 8)
 		EACH(j, k, i) {
-			VEC x = AT(row, k) * share, l;
+			VEC x = *(const LOOSE *)((i < whole ? from : row) + k) * share, l;
 
 			if (known)
 				l = AT(ln, k) + ln_share;
@@ -152,13 +180,13 @@ MEMBERS_NAME(take_as)(bool known, double *row, double *ln, size_t n, double shar
 }
 
 MEMBERS_TARGET static void
-MEMBERS_NAME(take)(bool known, double *row, double *ln, size_t n, double share, double *mean,
-                   double *mean_ln, struct member *one)
+MEMBERS_NAME(take)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
+                   double share, double *mean, double *mean_ln, struct member *one)
 {
 	if (known)
-		MEMBERS_NAME(take_as)(true, row, ln, n, share, mean, mean_ln, one);
+		MEMBERS_NAME(take_as)(true, from, whole, row, ln, n, share, mean, mean_ln, one);
 	else
-		MEMBERS_NAME(take_as)(false, row, ln, n, share, mean, mean_ln, one);
+		MEMBERS_NAME(take_as)(false, from, whole, row, ln, n, share, mean, mean_ln, one);
 }
 
 /* Of the mean, mean[] *= share, with its logarithms: entropy, sum q (1-q), largest, and *reverse =
@@ -206,7 +234,8 @@ MEMBERS_NAME(compare)(const double *p, const double *ln, size_t n, const double 
 }
 
 static const struct kernel MEMBERS_NAME(kernel) = {
-	MEMBERS_NAME(exps), MEMBERS_NAME(highest), MEMBERS_NAME(find), MEMBERS_NAME(raise),
+	MEMBERS_NAME(exps), MEMBERS_NAME(highest), MEMBERS_NAME(find), MEMBERS_NAME(look),
+	MEMBERS_NAME(raise),
 	MEMBERS_NAME(take), MEMBERS_NAME(middle), MEMBERS_NAME(compare),
 };
 
@@ -222,3 +251,4 @@ static const struct kernel MEMBERS_NAME(kernel) = {
 #undef MEMBERS_WIDTH
 #undef MEMBERS_MAX
 #undef MEMBERS_MIN
+#undef MEMBERS_HITS
