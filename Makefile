@@ -125,6 +125,7 @@ bench-verdicts: $B/bench_verdicts $B/driftd  ## ms from a record to its verdict 
 .PHONY: test-ood
 test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more sets with DRIFTD_SHARED)
 	python3 tests/tools/check_ood.py $B/driftd tests/data
+	python3 tests/tools/check_ood_stream.py $B/driftd tests/data
 .PHONY: test-verdicts
 test-verdicts: $B/driftd  ## planted changes of one kind of uncertainty: what the verdicts say (SEEDS=10 a case)
 	python3 tests/tools/check_verdicts.py $B/driftd $(SEEDS)

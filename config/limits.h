@@ -25,6 +25,8 @@ enum {
 	/* Bytes of the rows of one reference of out-of-distribution scores, in memory while it is drawn
 	 * and on disk. */
 	LIMIT_OOD_BYTES = 64 * 1024 * 1024,
+	/* Versions of one model that draw such a reference at the same time. */
+	LIMIT_OOD_LEARNING = 16,
 	/* Fewer rows than this make no reference of them: a fourth part ranks the verdict. */
 	LIMIT_OOD_MIN = 200,
 	/* Records that stand for a window, and the records of one window that false discoveries are

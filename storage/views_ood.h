@@ -24,7 +24,7 @@
 	  " ORDER BY o.window_ms DESC, m.name, s.version, o.rank" }, \
 	{ "label_next", \
 	  "SELECT m.name AS model, s.version AS version, o.id, " ISO("o.ts_ms") " AS ts, o.p, o.reason, o.feature" \
-	  OOD_OF("ood_extremes") " WHERE o.id IS NOT NULL AND o.p <= r.alpha" \
+	  OOD_OF("ood_extremes") " WHERE o.id IS NOT NULL AND (o.score > r.threshold OR o.p <= r.alpha)" \
 	  " ORDER BY o.p, o.score DESC, o.ts_ms DESC, o.id LIMIT 1000" }, \
 	{ "ood_reference", \
 	  "SELECT m.name AS model, s.version AS version, r.source, " ISO("r.from_ms") " AS since, " ISO("r.to_ms") \

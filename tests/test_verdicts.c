@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "config/diag.h"
+#include "config/limits.h"
 #include "monitor/ood/verdict_topic.h"
 #include "monitor/pipeline.h"
 #include "storage/refs.h"
@@ -271,7 +272,27 @@ references_are_listed_and_compared(void **state)
 	history_close(&w);
 }
 
+/* Whoever names versions cannot ask for a reference each. */
+static void
+versions_that_learn_are_limited(void **state)
+{
+	struct history w;
+	(void)state;
+
+	history_open(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\nmodels: auto\n");
+	for (int i = 0; i < 200; i++)
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%d,\"model\":\"m\",\"version\":\"%d\",\"embedding\":[1,%d]}\n", i,
+		        i * 1000, i % 20, i);
+	history_written(&w);
+	history_run(&w, 2, 40, 30, 20);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM streams WHERE field = 'panel'"), LIMIT_OOD_LEARNING);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'ood_refused'"),
+	                 200 / 20 * (20 - LIMIT_OOD_LEARNING));
+	history_close(&w);
+}
+
 const struct CMUnitTest verdicts_tests[] = {
+	TEST("verdicts/versions_that_learn_are_limited", versions_that_learn_are_limited),
 	TEST("verdicts/verdicts_do_not_depend_on_steps", verdicts_do_not_depend_on_steps),
 	TEST("verdicts/references_are_listed_and_compared", references_are_listed_and_compared),
 	TEST("verdicts/any_crash_history_gives_the_same_verdicts", any_crash_history_gives_the_same_verdicts),

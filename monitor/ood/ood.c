@@ -219,12 +219,30 @@ begin(struct ood *o)
 		o->support->dirty = true;
 }
 
+/* References of many versions at once are memory that whoever names versions could ask for. */
+static bool
+refused(struct model *m)
+{
+	uint32_t learning = 0;
+
+	for (uint32_t i = 0; i < m->versions; i++)
+		learning += m->version[i]->ood && m->version[i]->ood->panel_stream && !m->version[i]->ood->ready;
+	if (learning < LIMIT_OOD_LEARNING)
+		return false;
+	m->counter[COUNT_OOD_REFUSED]++;
+	log_often(LOG_WARN, "ood", "%.*s: %d versions learn what is in distribution for them already; others are "
+	          "not scored until one of these has", (int)m->name_length, m->name, LIMIT_OOD_LEARNING);
+	return true;
+}
+
 void
 ood_prepare(struct model *m, struct version *v, const struct record *r)
 {
 	struct ood *o = v->ood;
 
 	if (m->common->refitting || !ood_concerns(m, r))
+		return;
+	if (!o && refused(m))
 		return;
 	o = o ? o : ood_create(m, v);
 	if (!o->shaped && !shape(o, r))

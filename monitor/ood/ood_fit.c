@@ -158,6 +158,9 @@ tell(struct ood *o, const struct half *fit, uint32_t copied)
 	if (o->held < RECOMMENDED_ROWS)
 		note(o, "%u records, of which %u rank the verdict: no p-value is below %.2g; %d or more are better",
 		     o->held, r->ranked, 1 / (r->ranked + 1.0), RECOMMENDED_ROWS);
+	if (r->ranked < LIMIT_REFERENCE_MIN)
+		note(o, "fewer than %d records rank the verdict: ood:panel and ood:support learn from their own first "
+		     "values and alarm later", LIMIT_REFERENCE_MIN);
 	if (copied > r->ranked / 50)
 		note(o, "%u of %u records that calibrate are copies of fitted ones: other records will look more "
 		     "unlike than they are; remove repeats", copied, o->held / 2);

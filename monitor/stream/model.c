@@ -26,7 +26,7 @@ counter_text(enum counter c)
 		"uncertainty_empty", "uncertainty_range", "uncertainty_changed", "uncertainty_one",
 		"uncertainty_clipped", "uncertainty_infinite", "logits_changed", "embedding_type",
 		"embedding_length", "embedding_nonfinite", "embedding_zero", "embedding_changed",
-		"ood_incomplete", "streams_refused",
+		"ood_refused", "ood_incomplete", "streams_refused",
 		"label_lines", "matched_ids", "repeat_lines", "repeat_other_label", "revised",
 		"orphans_added", "orphans_matched", "labels_late", "labels_outside_classes", "label_type",
 	};
