@@ -22,6 +22,7 @@ static const struct command commands[] = {
 	{ "resolve", cmd_control, "resolve an alert" },
 	{ "rebaseline", cmd_control, "close an episode and learn its streams anew" },
 	{ "expect", cmd_control, "announce a span in which nothing is to be judged" },
+	{ "forget", cmd_forget, "take out what is held of a record's id" },
 	{ "reproduce", cmd_reproduce, "read the records of an alert again and compare, bit for bit" },
 	{ "refs", cmd_refs, "references of a database; where those of two versions differ" },
 	{ "outbox", cmd_outbox, "messages that wait for a sink, or were given up" },

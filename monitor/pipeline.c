@@ -204,6 +204,7 @@ pipeline_destroy(struct pipeline *p)
 	free(p->held);
 	free(p->command_done);
 	free(p->command_result);
+	pipeline_forget_finish(p);
 	free(p);
 }
 

@@ -312,6 +312,7 @@ landed(struct pipeline *p, bool ok)
 		p->position[i].saved_next = p->position[i].written_next;
 		p->position[i].saved_end = p->position[i].written_end;
 	}
+	pipeline_forget_landed(p);
 	memcpy(p->rejected_saved, p->rejected, sizeof p->rejected);
 	outbound_clear(&p->common.outbound);
 	p->common.episodes.dirty = false;
@@ -345,6 +346,8 @@ put_everything(struct pipeline *p)
 		err = put_offsets(p);
 	for (size_t i = 0; i < p->commands && !err; i++)
 		err = store_judge(p->store, p->command_done[i]);
+	if (!err)
+		err = pipeline_forget_put(p);
 	for (size_t i = 0; i < p->commands && !err; i++)
 		err = store_finish_command(p->store, p->command_done[i], p->command_result[i],
 		                           clock_wall_ms());

@@ -1,5 +1,6 @@
 /* pipeline_control.c -- what people asked for (table `commands`), executed between two transactions and
- * marked done in the second. Arguments are JSON written by `driftd ack|resolve|rebaseline|expect`. */
+ * marked done in the second. Arguments are JSON written by `driftd ack|resolve|rebaseline|expect|
+ * forget`. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -218,6 +219,7 @@ run_command(void *ctx, const struct command_row *c)
 	struct pipeline *p = ctx;
 	uint32_t n = 0;
 	size_t at = p->commands;
+	bool secret = false;
 	char *result;
 	int err = 0;
 
@@ -237,6 +239,8 @@ run_command(void *ctx, const struct command_row *c)
 		err = rebaseline(p, c, result, sizeof p->command_result[at]);
 	else if (!strcmp(c->command, "expect"))
 		n = expect(p, c);
+	else if ((secret = !strcmp(c->command, "forget")))
+		pipeline_forget(p, c);
 	if (err)
 		return err; /* interrupted: it waits on */
 	p->command_done[at] = c->command_id;
@@ -245,7 +249,10 @@ run_command(void *ctx, const struct command_row *c)
 		         n ? "done: %u streams" : "nothing to do: no open alert or model of that name%.0u", n);
 	p->commands = at + 1;
 	p->dirty = true;
-	log_event(LOG_INFO, "command", "%s %.64s: %s", c->command, c->target, p->command_result[at]);
+	if (secret)
+		log_event(LOG_INFO, "command", "%s: table `commands` tells what was removed", c->command);
+	else
+		log_event(LOG_INFO, "command", "%s %.64s: %s", c->command, c->target, result);
 	return 0;
 }
 

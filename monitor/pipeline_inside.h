@@ -51,6 +51,8 @@ struct pipeline {
 	int64_t *command_done;      /* executed, to be marked in the transaction */
 	char (*command_result)[160];
 	size_t commands, command_capacity, result_capacity;
+	struct forget *forget;      /* [forgets] what `driftd forget` takes out with the next commit */
+	size_t forgets, forget_capacity;
 	bool last;                  /* the next commit is that of a clean stop */
 	bool (*interrupted)(void *context); /* asked during long work; may be NULL */
 	void *interrupt_context;
@@ -75,6 +77,13 @@ void pipeline_run_commands(struct pipeline *p);
 
 /* Up to `max` records: a step but for what waits for its verdict (pipeline_verdicts.c). */
 enum pipeline_step pipeline_records(struct pipeline *p, uint32_t max, int64_t now_ms);
+/* pipeline_forget.c: in memory; in the transaction, after the models were put; after it has landed. */
+struct command_row;
+void pipeline_forget(struct pipeline *p, const struct command_row *c);
+int pipeline_forget_put(struct pipeline *p);
+void pipeline_forget_landed(struct pipeline *p);
+void pipeline_forget_finish(struct pipeline *p);
+
 void pipeline_prefetch(const struct pipeline *p); /* pipeline_prefetch.c: after merge_next gave a record */
 
 #endif

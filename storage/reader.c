@@ -125,7 +125,7 @@ int store_open_beside(sqlite3 **out, const char *path, int busy_ms, struct diag 
 }
 
 int store_insert_command(const char *path, const char *command, const char *target,
-                         const char *arguments, int64_t wall_ms, struct diag *d)
+                         const char *arguments, int64_t wall_ms, int64_t *command_id, struct diag *d)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *q = NULL;
@@ -140,6 +140,8 @@ int store_insert_command(const char *path, const char *command, const char *targ
 	    sqlite3_bind_text(q, 3, arguments, -1, SQLITE_STATIC) != SQLITE_OK ||
 	    sqlite3_bind_int64(q, 4, wall_ms) != SQLITE_OK || sqlite3_step(q) != SQLITE_DONE)
 		err = store_sqlite_error(db, "write a command to", d);
+	if (command_id)
+		*command_id = sqlite3_last_insert_rowid(db);
 	sqlite3_finalize(q);
 	sqlite3_close(db);
 	return err;

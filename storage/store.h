@@ -134,6 +134,9 @@ int store_each_chunk(struct store *s, const char *owner, uint32_t id,
                      int (*visit)(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob,
                                   size_t length),
                      void *ctx, struct diag *d);
+/* *blob is malloc()ed for the caller; NULL: there is none. */
+int store_get_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
+                    uint8_t **blob, size_t *length, struct diag *d);
 int store_delete_part(struct store *s, const char *owner, uint32_t id, uint32_t part);
 
 /* -- references: one active row per (model, version) ------------------------------------------------ */
@@ -323,9 +326,18 @@ int store_each_command(struct store *s, int (*visit)(void *ctx, const struct com
 bool store_command_judges(struct store *s, int64_t command_id);
 /* Then: writes the verdict, ends the alert, puts its end into the outbox. Does nothing for other commands. */
 int store_judge(struct store *s, int64_t command_id);
+/* `driftd forget`, inside a transaction: takes the id out of `rejected`, bodies of the outbox and the command
+ * itself; `hashed` stands there instead. Adds what it found to *out. Free pages keep no copy, and after the
+ * commit store_forgotten() empties the write-ahead log. */
+struct forgotten {
+	uint32_t predictions, labels, rejected, messages;
+};
+int store_forget(struct store *s, int64_t command_id, const char *id, const char *hashed,
+                 struct forgotten *out);
+void store_forgotten(struct store *s);
 int store_finish_command(struct store *s, int64_t command_id, const char *result, int64_t wall_ms);
 /* From the CLI: its own short connection; waits for the writer at most 10 s. */
 int store_insert_command(const char *path, const char *command, const char *target,
-                         const char *arguments, int64_t wall_ms, struct diag *d);
+                         const char *arguments, int64_t wall_ms, int64_t *command_id, struct diag *d);
 
 #endif

@@ -30,7 +30,7 @@ enum slot {
 	SLOT_OFFSET_PUT, SLOT_OFFSET_EACH, SLOT_GAP_PUT,
 	SLOT_STATE_PUT, SLOT_STATE_GET, SLOT_STATE_DELETE,
 	SLOT_META_PUT, SLOT_META_GET, SLOT_COUNTER_PUT, SLOT_COUNTER_EACH,
-	SLOT_CHUNK_PUT, SLOT_CHUNK_EACH, SLOT_PART_DELETE,
+	SLOT_CHUNK_PUT, SLOT_CHUNK_EACH, SLOT_CHUNK_GET, SLOT_PART_DELETE,
 	SLOT_REF_PUT, SLOT_REF_RETIRE, SLOT_REF_EACH,
 	SLOT_STATISTICS_PUT, SLOT_HISTOGRAM_PUT, SLOT_CELL_PUT, SLOT_CELL_DELETE,
 	SLOT_LABEL_PUT, SLOT_LABEL_GET, SLOT_LABEL_FINISH, SLOT_LABEL_DAYS, SLOT_RECENT_PUT,
@@ -47,6 +47,7 @@ enum slot {
 	SLOT_EXPLANATION_PUT, SLOT_EXPLANATION_CUT,
 	SLOT_REJECTED_PUT, SLOT_RUN_ADD, SLOT_COMMAND_EACH, SLOT_COMMAND_FINISH,
 	SLOT_COMMAND_JUDGES, SLOT_JUDGE_VERDICT, SLOT_JUDGE_EVENT, SLOT_JUDGE_OUTBOX, SLOT_JUDGE_RESOLVE,
+	SLOT_FORGET_REJECTED, SLOT_FORGET_OUTBOX, SLOT_FORGET_COMMAND,
 	SLOTS
 };
 
@@ -80,6 +81,7 @@ struct store {
 	sqlite3 *db;
 	char *path;             /* absolute, without symbolic links */
 	char *wal_path;
+	bool forgets;           /* this transaction leaves no copies in free pages */
 	int lock;               /* descriptor of PATH.lock, -1 none */
 	bool in_transaction;
 	int error;              /* of the first put that failed in this transaction ... */

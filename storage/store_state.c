@@ -103,24 +103,14 @@ int store_put_state(struct store *s, const char *owner, uint32_t id, const void 
 	                  value, COUNT(value), blob, length);
 }
 
-int store_get_state(struct store *s, const char *owner, uint32_t id, uint8_t **blob, size_t *length,
-                    struct diag *d)
+/* The payload of the query's one row, malloc()ed; ends the query. */
+static int take_sealed(struct store *s, sqlite3_stmt *q, const char *name, uint8_t **blob, size_t *length,
+                       struct diag *d)
 {
-	const struct value value[] = { value_text(owner), value_int(id) };
-	sqlite3_stmt *q = store_query(s, SLOT_STATE_GET,
-	                              "SELECT data FROM state WHERE owner = ? AND id = ?", value,
-	                              COUNT(value), d);
 	const uint8_t *payload;
-	char name[128];
-	int step, err = 0, end;
+	int step = sqlite3_step(q), err = 0, end;
 
-	*blob = NULL;
-	*length = 0;
-	if (!q)
-		return ERR_IO;
-	step = sqlite3_step(q);
 	if (step == SQLITE_ROW) {
-		snprintf(name, sizeof name, "state of %s %" PRIu32, owner, id);
 		err = store_unseal(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0),
 		                   &payload, length, name, d);
 		if (!err) {
@@ -135,6 +125,23 @@ int store_get_state(struct store *s, const char *owner, uint32_t id, uint8_t **b
 	}
 	end = store_query_end(s, q, step, err ? NULL : d);
 	return err ? err : end;
+}
+
+int store_get_state(struct store *s, const char *owner, uint32_t id, uint8_t **blob, size_t *length,
+                    struct diag *d)
+{
+	const struct value value[] = { value_text(owner), value_int(id) };
+	sqlite3_stmt *q = store_query(s, SLOT_STATE_GET,
+	                              "SELECT data FROM state WHERE owner = ? AND id = ?", value,
+	                              COUNT(value), d);
+	char name[128];
+
+	*blob = NULL;
+	*length = 0;
+	if (!q)
+		return ERR_IO;
+	snprintf(name, sizeof name, "state of %s %" PRIu32, owner, id);
+	return take_sealed(s, q, name, blob, length, d);
 }
 
 int store_delete_state(struct store *s, const char *owner, uint32_t id)
@@ -233,6 +240,23 @@ int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t pa
 	return put_sealed(s, SLOT_CHUNK_PUT,
 	                  "INSERT OR REPLACE INTO chunks(owner, id, part, chunk, data) VALUES(?, ?, ?, ?, ?)",
 	                  value, COUNT(value), blob, length);
+}
+
+int store_get_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
+                    uint8_t **blob, size_t *length, struct diag *d)
+{
+	const struct value value[] = { value_text(owner), value_int(id), value_int(part), value_int(chunk) };
+	sqlite3_stmt *q = store_query(s, SLOT_CHUNK_GET,
+	                              "SELECT data FROM chunks WHERE owner = ? AND id = ? AND part = ?"
+	                              " AND chunk = ?", value, COUNT(value), d);
+	char name[160];
+
+	*blob = NULL;
+	*length = 0;
+	if (!q)
+		return ERR_IO;
+	snprintf(name, sizeof name, "chunk %" PRIu32 ".%" PRIu32 " of %s %" PRIu32, part, chunk, owner, id);
+	return take_sealed(s, q, name, blob, length, d);
 }
 
 int store_each_chunk(struct store *s, const char *owner, uint32_t id,

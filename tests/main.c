@@ -17,6 +17,7 @@
 	X(episodes) \
 	X(explain) \
 	X(forecast) \
+	X(forget) \
 	X(forms) \
 	X(gaps) \
 	X(joint) \

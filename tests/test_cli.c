@@ -210,7 +210,7 @@ static void
 every_command_answers_help(void **state)
 {
 	static const char *const name[] = {
-		"run", "check", "fit", "replay", "status", "alerts", "report", "ack", "resolve", "rebaseline",
+		"run", "check", "fit", "replay", "status", "alerts", "report", "ack", "resolve", "rebaseline", "forget",
 		"expect", "detect", "distance", "metric", "score", "arl", "explain",
 		"outbox", "backup", "export", "reproduce", "refs",
 	};
@@ -466,6 +466,24 @@ start_executor(const char *database)
 }
 
 static void
+commands_tell_machines_what_they_did(void **state)
+{
+	struct place p;
+	char text[OUTPUT];
+	(void)state;
+
+	place_open(&p);
+	make_database(&p);
+	assert_int_equal(RUN(&p, "ack", p.database, "AAAA0", "--json"), EXIT_FINE);
+	contains(p.out, "{\"command\":\"ack\",\"target\":\"" ALERT_ONE "\",\"effect\":\"alert ");
+	contains(p.out, ",\"daemon\":null,\"executed\":false,\"result\":null}\n");
+	assert_int_equal(RUN(&p, "forget", p.database, "a\"1", "--json"), EXIT_FINE);
+	contains(p.out, "{\"command\":\"forget\",\"target\":\"a\\\"1\",");
+	assert_string_equal(last_command(&p, text), "forget|a\"1|{}");
+	place_close(&p);
+}
+
+static void
 wait_prints_the_result(void **state)
 {
 	struct place p;
@@ -636,6 +654,7 @@ const struct CMUnitTest cli_tests[] = {
 	CLI_TEST(a_command_names_its_target_in_full),
 	CLI_TEST(expect_takes_both_kinds_of_time),
 	CLI_TEST(what_cannot_be_meant_is_not_inserted),
+	CLI_TEST(commands_tell_machines_what_they_did),
 	CLI_TEST(wait_prints_the_result),
 	CLI_TEST(check_prints_a_plan_before_there_is_a_database),
 	CLI_TEST(check_uses_the_rate_of_the_database),

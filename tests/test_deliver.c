@@ -372,7 +372,7 @@ judged(struct scratch *s, const char *target, const char *arguments)
 	struct diag d = { "" };
 	int64_t id = 0;
 
-	if (store_insert_command(s->path, "resolve", target, arguments, 1, &d))
+	if (store_insert_command(s->path, "resolve", target, arguments, 1, NULL, &d))
 		fail_msg("%s", d.text);
 	store_each_command(s->store, last_command, &id);
 	assert_true(store_command_judges(s->store, id));
@@ -419,7 +419,7 @@ people_judge_alerts_and_end_those_of_the_system(void **state)
 	assert_string_equal(scratch_text(db, "SELECT json_extract(body, '$.id') || json_extract(body, '$.event')"
 	                                 " FROM outbox WHERE event = 'resolved' AND state = 'pending'", text),
 	                    "00000000000000000000000000000009-2resolved");
-	assert_int_equal(store_insert_command(s.path, "resolve", gap, "{}", 1, &d), 0);
+	assert_int_equal(store_insert_command(s.path, "resolve", gap, "{}", 1, NULL, &d), 0);
 	assert_false(store_command_judges(s.store, 3));
 	scratch_close(&s);
 }

@@ -41,7 +41,7 @@ command(const struct history *w, const char *name, const char *target, const cha
 {
 	struct diag d = { "" };
 
-	if (store_insert_command(w->database, name, target, arguments, 1, &d))
+	if (store_insert_command(w->database, name, target, arguments, 1, NULL, &d))
 		fail_msg("%s", d.text);
 }
 

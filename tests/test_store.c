@@ -366,7 +366,7 @@ a_newer_schema_is_refused(void **state)
 	assert_int_equal(store_open(&s.store, s.path, STORE_DAEMON, NULL, &d), ERR_NEWER);
 	assert_non_null(strstr(d.text, "99"));
 	assert_int_equal(store_open_reader(&db, s.path, &d), ERR_NEWER);
-	assert_int_equal(store_insert_command(s.path, "ack", "", "{}", 0, &d), ERR_NEWER);
+	assert_int_equal(store_insert_command(s.path, "ack", "", "{}", 0, NULL, &d), ERR_NEWER);
 	scratch_close(&s);
 }
 

@@ -399,7 +399,7 @@ store_commands_wait_until_they_are_done(void **state)
 
 	(void)state;
 	scratch_open(&s);
-	assert_int_equal(store_insert_command(s.path, "ack", "0123", "{\"by\":\"me\"}", 5, &d), 0);
+	assert_int_equal(store_insert_command(s.path, "ack", "0123", "{\"by\":\"me\"}", 5, NULL, &d), 0);
 	assert_int_equal(store_each_command(s.store, visit_command, &id), 0);
 	assert_int_not_equal(id, 0);
 	scratch_begin(&s);

@@ -1,52 +1,43 @@
 /* cmd_control.c -- `driftd ack|resolve|rebaseline|expect`: rows of table `commands`, which the
  * daemon executes between two transactions. What can be checked is checked here, so that a typing
  * error is told at once. */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sqlite3.h>
 
 #include "config/diag.h"
 #include "config/limits.h"
 #include "config/option.h"
-#include "monitor/clock.h"
 #include "monitor/command/cli.h"
 #include "monitor/command/commands.h"
 #include "monitor/command/control_find.h"
+#include "monitor/command/control_send.h"
 #include "monitor/decode/instant.h"
 #include "monitor/decode/number.h"
 #include "storage/store.h"
 
 #define TIMES "T: epoch milliseconds (1700000000123) or RFC 3339 (2026-11-27T00:00:00Z).\n"
-#define COMMON                                                                                     \
-	"\nIt is executed at the daemon's next commit, within about a second, or when it starts.\n"  \
-	"  --wait          wait up to 10 s for that and print the result\n"
-#define STATUSES                                                                                   \
-	"\nExit status: 0; 1 executed, but nothing was to be done; 64 usage, or DB does not hold what\n" \
-	"is named; 65 not a database of ours; 66 there is no database; 74 I/O error; 75 not executed\n" \
-	"within 10 s (it stays in the queue); 78 the database is newer than this program.\n"
-
 static const char help_ack[] =
-	"usage: driftd ack DB ALERT [--note TEXT] [--wait]\n"
+	"usage: driftd ack DB ALERT [--note TEXT] [--wait] [--json]\n"
 	"\n"
 	"Marks an open alert as seen. It stays open and goes on being updated; nothing statistical\n"
 	"changes. ALERT: its id or a beginning that no other alert has (`driftd alerts DB`).\n"
 	"\n"
-	"  --note TEXT     kept with the command, for your colleagues\n" COMMON STATUSES;
+	"  --note TEXT     kept with the command, for your colleagues\n" CONTROL_COMMON CONTROL_STATUSES;
 static const char help_resolve[] =
-	"usage: driftd resolve DB ALERT [--verdict true|false|expected] [--wait]\n"
+	"usage: driftd resolve DB ALERT [--verdict true|false|expected] [--wait] [--json]\n"
 	"\n"
 	"Closes an alert; its stream is judged again against the same reference, so a change that\n"
 	"lasts is found again. If the new state is the normal one now: `driftd rebaseline DB\n"
 	"ALERT`.\n"
 	"\n"
 	"  --verdict WORD  what it was: a true alarm, a false one, or a change that was expected; counted in\n"
-	"                  view `budget`, also for an alert that is resolved already\n" COMMON STATUSES;
+	"                  view `budget`, also for an alert that is resolved already\n" CONTROL_COMMON
+	CONTROL_STATUSES;
 static const char help_rebaseline[] =
-	"usage: driftd rebaseline DB MODEL|ALERT [--records N | --from T --to T] [--wait]\n"
+	"usage: driftd rebaseline DB MODEL|ALERT [--records N | --from T --to T] [--wait] [--json]\n"
 	"\n"
 	"Closes the episode and learns the reference anew: of the alert's stream, or of all streams\n"
 	"of a model. Coverage against a stated level keeps its null: it is a promise, not a past.\n"
@@ -57,9 +48,9 @@ static const char help_rebaseline[] =
 	"                  the records that the daemon has read; they are read once more, from the\n"
 	"                  beginning, and nothing else meanwhile. Streams with fewer than 100 values\n"
 	"                  in it stay as they are; labels count where they stand in the prediction\n"
-	"  " TIMES COMMON STATUSES;
+	"  " TIMES CONTROL_COMMON CONTROL_STATUSES;
 static const char help_expect[] =
-	"usage: driftd expect DB MODEL --from T --to T --reason TEXT [--streams GLOB] [--wait]\n"
+	"usage: driftd expect DB MODEL --from T --to T --reason TEXT [--streams GLOB] [--wait] [--json]\n"
 	"\n"
 	"Announces a span of event time (a sale, a holiday) in which nothing of the model is\n"
 	"judged: evidence is kept, nothing is delivered, no budget is spent. The last announcement\n"
@@ -68,15 +59,15 @@ static const char help_expect[] =
 	"  --from T --to T the span, in event time; --to is the first instant after it\n"
 	"  --reason TEXT   for your colleagues\n"
 	"  --streams GLOB  only streams whose name matches, e.g. 'feature:*'; at most 63 bytes\n"
-	"  " TIMES COMMON STATUSES;
+	"  " TIMES CONTROL_COMMON CONTROL_STATUSES;
 
-enum { WAIT_MS = 10000, POLL_MS = 50, GLOB_BYTES_MAX = 63, NOTE_BYTES_MAX = 4096 };
+enum { GLOB_BYTES_MAX = 63, NOTE_BYTES_MAX = 4096 };
 
 struct control {
 	struct cli cli;
 	const char *path;
 	const char *note, *records, *from, *to, *streams, *reason, *verdict;
-	bool wait;
+	bool wait, json;
 	struct control_target target;
 	char *arguments;      /* JSON object, malloc()ed */
 	size_t arguments_length;
@@ -243,96 +234,6 @@ static const struct command commands[] = {
 
 /* -- execution --------------------------------------------------------------------------------- */
 
-/* The command that was just inserted; its result once it is there. 1 executed, 0 not yet, else an
- * error. */
-static int
-look(const struct control *c, sqlite3 *db, int64_t created_ms, char *result, size_t size)
-{
-	sqlite3_stmt *q = NULL;
-	int found = ERR_IO;
-
-	if (sqlite3_prepare_v2(db, "SELECT finished_ms IS NOT NULL, ifnull(result, '') FROM commands"
-	                       " WHERE command = ?1 AND target = ?2 AND created_ms = ?3"
-	                       " ORDER BY command_id DESC LIMIT 1", -1, &q, NULL) == SQLITE_OK) {
-		sqlite3_bind_text(q, 1, c->cli.command, -1, SQLITE_STATIC);
-		sqlite3_bind_text(q, 2, c->target.text, -1, SQLITE_STATIC);
-		sqlite3_bind_int64(q, 3, created_ms);
-		if (sqlite3_step(q) == SQLITE_ROW) {
-			found = sqlite3_column_int(q, 0);
-			snprintf(result, size, "%s", (const char *)sqlite3_column_text(q, 1));
-		}
-	}
-	sqlite3_finalize(q);
-	return found;
-}
-
-static int
-wait_for_result(const struct control *c, int64_t created_ms)
-{
-	const struct timespec pause = { 0, POLL_MS * 1000000 };
-	int64_t until = clock_monotonic_ms() + WAIT_MS;
-	char result[256] = "";
-	sqlite3 *db = NULL;
-	struct diag d = { "" };
-	int done, err = store_open_reader(&db, c->path, &d);
-
-	if (err)
-		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
-	while ((done = look(c, db, created_ms, result, sizeof result)) == 0 &&
-	       clock_monotonic_ms() < until)
-		nanosleep(&pause, NULL);
-	sqlite3_close(db);
-	if (done < 0)
-		return cli_fail(&c->cli, EXIT_DISK, "the queue of commands cannot be read");
-	if (!done)
-		return cli_fail(&c->cli, EXIT_RUNNING, "not executed within %d s; it stays in the queue. Does "
-		                "`driftd run` run on %s?", WAIT_MS / 1000, c->path);
-	puts(result);
-	return strncmp(result, "done", 4) == 0 ? EXIT_FINE : EXIT_ALERTS;
-}
-
-/* The pid in the lock file is a hint: is there somebody to execute the command? */
-static long
-daemon_pid(const char *path)
-{
-	size_t size = strlen(path) + sizeof ".lock";
-	char *name = malloc(size), text[32] = "";
-	FILE *f;
-	long pid;
-
-	if (!name)
-		return 0;
-	snprintf(name, size, "%s.lock", path);
-	f = fopen(name, "re");
-	free(name);
-	if (!f)
-		return 0;
-	if (!fgets(text, sizeof text, f))
-		text[0] = 0;
-	fclose(f);
-	pid = strtol(text, NULL, 10);
-	return pid > 0 && kill((pid_t)pid, 0) == 0 ? pid : 0;
-}
-
-static int
-insert(const struct control *c)
-{
-	struct diag d = { "" };
-	int64_t now = clock_wall_ms();
-	long pid = daemon_pid(c->path);
-	int err = store_insert_command(c->path, c->cli.command, c->target.text, c->arguments, now, &d);
-
-	if (err)
-		return cli_fail(&c->cli, exit_status(err), "%s", d.text);
-	printf("%s.\n", c->effect);
-	if (pid)
-		printf("Executed at the daemon's next commit (pid %ld, within about a second).\n", pid);
-	else
-		puts("Executed at the daemon's next commit; none seems to run on it now: `driftd run CONFIG`.");
-	fflush(stdout);
-	return c->wait ? wait_for_result(c, now) : EXIT_FINE;
-}
-
 static int
 prepare(struct control *c, const struct command *command)
 {
@@ -370,22 +271,24 @@ control(struct control *c, const struct command *command)
 		return cli_fail(&c->cli, err == ERR_IO ? EXIT_DISK : EXIT_USAGE, "%s", d.text);
 	status = prepare(c, command);
 	if (!status)
-		status = insert(c);
+		status = control_send(&(struct control_send){ &c->cli, c->path, c->target.text, c->arguments, c->effect,
+		                                              c->wait, c->json });
 	free(c->arguments);
 	control_target_finish(&c->target);
-	return status ? status : cli_finish(&c->cli, EXIT_FINE);
+	return status;
 }
 
 int
 cmd_control(int argc, char **argv)
 {
 	struct control c = { .path = NULL };
-	const struct cli_option wait = { "--wait", &c.wait, NULL }, end = { NULL, NULL, NULL };
+	const struct cli_option wait = { "--wait", &c.wait, NULL }, json = { "--json", &c.json, NULL };
+	const struct cli_option end = { NULL, NULL, NULL };
 	const struct cli_option from = { "--from", NULL, &c.from }, to = { "--to", NULL, &c.to };
-	const struct cli_option ack[] = { wait, { "--note", NULL, &c.note }, end };
-	const struct cli_option resolve[] = { wait, { "--verdict", NULL, &c.verdict }, end };
-	const struct cli_option rebaseline[] = { wait, from, to, { "--records", NULL, &c.records }, end };
-	const struct cli_option expect[] = { wait, from, to, { "--streams", NULL, &c.streams },
+	const struct cli_option ack[] = { wait, json, { "--note", NULL, &c.note }, end };
+	const struct cli_option resolve[] = { wait, json, { "--verdict", NULL, &c.verdict }, end };
+	const struct cli_option rebaseline[] = { wait, json, from, to, { "--records", NULL, &c.records }, end };
+	const struct cli_option expect[] = { wait, json, from, to, { "--streams", NULL, &c.streams },
 		                             { "--reason", NULL, &c.reason }, end };
 	const struct cli_option *const options[] = { ack, resolve, rebaseline, expect };
 

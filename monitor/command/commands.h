@@ -24,6 +24,7 @@ int cmd_copy(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 /* ack, resolve, rebaseline, expect */
 int cmd_control(int argc, char **argv);
+int cmd_forget(int argc, char **argv);
 
 /* Exit statuses (sysexits where they fit). */
 enum exit_status {

@@ -138,6 +138,12 @@ size_t journal_bytes(const struct journal *j);
 int journal_save(struct journal *j, struct store *store);
 void journal_saved(struct journal *j);
 void journal_unsave(struct journal *j);
+/* Takes out the row and the orphan of an id: neither is found again, their values are gone. Its number
+ * (UINT64_MAX: there was no row), and whether it had an orphan. What was saved before is rewritten by
+ * journal_forget_put, in the transaction of the next journal_save and after it, as often as that has to be
+ * tried again. */
+uint64_t journal_forget(struct journal *j, uint64_t id, bool *orphan);
+int journal_forget_put(const struct journal *j, struct store *store, uint64_t id, uint64_t number);
 uint64_t journal_dirty_bytes(const struct journal *j);
 /* Reads everything back into a journal that was just created: 10 million rows in at most 5 s. Another
  * capacity than before is fine (everything may be written anew at the next save). ERR_CORRUPT: what is in

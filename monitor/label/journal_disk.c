@@ -83,6 +83,15 @@ open_stash(struct journal_disk *k, uint64_t chunk)
 	return k->stashes[i];
 }
 
+struct journal_original *
+journal_disk_stashed(const struct journal_disk *k, uint32_t chunk_rows, uint64_t number)
+{
+	uint64_t chunk = number / chunk_rows, i = number % chunk_rows;
+	struct journal_stash *s = chunk < k->stash_chunk ? NULL : stash_of(k, chunk);
+
+	return s != NULL && s->mask[i / 64] >> i % 64 & 1 ? &s->rows[i] : NULL;
+}
+
 void
 journal_disk_stash(struct journal *j, uint64_t number, const struct journal_row *row)
 {

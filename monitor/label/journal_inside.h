@@ -5,6 +5,7 @@
  * journal_log.c      append-only records on disk (outcomes, orphans)
  * journal_orphans.c  labels that came before their prediction
  * journal_disk.c     save; journal_load.c: load
+ * journal_forget.c   takes out what belongs to one id
  *
  * On disk everything is cut by count, never by commit: chunk c of a part holds rows (or records)
  * c*K .. c*K+K-1, and the last, unfinished one is written again until it is full. So the tables
@@ -222,6 +223,9 @@ void journal_apply_seen(struct journal *j, uint64_t number);
 
 void journal_rows_copy(void *to, const void *from, size_t rows); /* to disk form, and back */
 void journal_disk_finish(struct journal_disk *k);
+/* The row as it was appended, where that is kept; NULL: it is not. */
+struct journal_original *journal_disk_stashed(const struct journal_disk *k, uint32_t chunk_rows,
+                                              uint64_t number);
 void journal_disk_stash(struct journal *j, uint64_t number, const struct journal_row *row);
 /* Rows of a chunk of probabilities. */
 uint32_t journal_disk_probs_rows(uint32_t probs, uint32_t chunk_rows);

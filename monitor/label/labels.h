@@ -64,6 +64,9 @@ void labels_outcome_segments(struct labels *l, const struct version *v, uint16_t
 void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t serial);
 /* The current window was closed at this watermark; what has matured goes to the streams. */
 void labels_advance(struct labels *l, int64_t watermark_ms);
+/* Takes out what waits or was joined under an id: journal_forget(), journal_forget_put(). */
+void labels_forget_id(struct labels *l, uint64_t id_keyed, uint64_t *number, bool *orphan);
+int labels_forget_put(const struct labels *l, struct store *store, uint64_t id_keyed, uint64_t number);
 struct explain_columns;
 const struct explain_columns *labels_explained(const struct labels *l);
 /* May outcomes have a score that is a stream? */

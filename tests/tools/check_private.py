@@ -12,6 +12,7 @@ import http.server
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -99,36 +100,101 @@ def texts_of(database):
     return '\n'.join(out)
 
 
+def start(binary, place, values, port):
+    """A daemon in `place`: process, broker, address of its HTTP."""
+    for name, text in SECRETS.items():
+        with open(os.path.join(place, name), 'w', opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(text % port if '%d' in text else text)
+    with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
+        f.write(CONFIG % values)
+    p = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, text=True,
+                         stderr=open(os.path.join(place, 'log'), 'a'), env={**os.environ, 'CANARY': PASSWORD})
+    return p, *(p.stdout.readline().strip().split('=')[1] for _ in range(2))
+
+
+def stop(p):
+    p.send_signal(signal.SIGTERM)
+    status = p.wait(30)
+    p.stdout.close()
+    return status
+
+
+def send(broker, topic, lines):
+    subprocess.run(['kcat', '-b', broker, '-P', '-t', topic], input='\n'.join(lines), text=True, check=True)
+
+
+def query(database, sql):
+    try:
+        db = sqlite3.connect(f'file:{database}?mode=ro', uri=True)
+        row = db.execute(sql).fetchone()
+        db.close()
+        return row[0]
+    except sqlite3.Error:
+        return None
+
+
+def bytes_of(database):
+    return b''.join(open(database + s, 'rb').read() for s in ('', '-wal') if os.path.exists(database + s))
+
+
+def forgotten(binary):
+    """`driftd forget` beside a running daemon: neither the id nor its hash is left in the file."""
+    who = TEXTS['id'] + '-11'
+    with tempfile.TemporaryDirectory() as place:
+        p, broker, _ = start(binary, place, 'plain', 9)
+        database = os.path.join(place, 'driftd.db')
+        lines = [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'ts': 1700000000000 + i * 60000, 'model': 'credit',
+                             'features': {'x': i % 7}, 'prediction': {'class': 'good'}}) for i in range(900)]
+        send(broker, 'inference', lines + ['{"id": "%s", "features": {' % who])
+        send(broker, 'labels', [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'model': 'credit', 'ts': 1700060000000, 'label': 'bad'})
+                                for i in list(range(300)) + [5000]])
+        check('forget: all is read', wait(30, lambda: query(database, 'SELECT sum(next_offset) FROM offsets') == 1202))
+        check('forget: the id is in the file before', who.encode() in bytes_of(database))
+
+        def forget(name):
+            r = subprocess.run([binary, 'forget', database, name, '--wait', '--json'], capture_output=True, text=True)
+            return r.returncode, json.loads(r.stdout)['result']
+        check('forget: a prediction with its label and a rejected record', forget(who) ==
+              (0, 'done: 1 predictions, 0 labels that waited, 1 rejected records, 0 messages'))
+        orphan = TEXTS['id'] + '-5000'
+        check('forget: a label that waited', forget(orphan) ==
+              (0, 'done: 0 predictions, 1 labels that waited, 0 rejected records, 0 messages'))
+        waiting = TEXTS['id'] + '-700'
+        check('forget: a prediction that waited', forget(waiting)[0] == 0)
+        check('forget: what is not there', forget('nobody')[0] == 1)
+        check('forget: again', forget(who)[0] == 1)
+        hashes = [query(database, f"SELECT target FROM commands WHERE command_id = {i}") for i in (1, 2, 3)]
+        raw = bytes_of(database)
+        check('forget: no id is left in the file', not any(
+            re.search(re.escape(n.encode()) + rb'[^0-9]', raw) for n in (who, orphan, waiting)))
+        check('forget: nor its hash', not any(bytes.fromhex(h[1:])[::-1] in raw for h in hashes), hashes)
+        send(broker, 'labels', [json.dumps({'id': f'{TEXTS["id"]}-701', 'model': 'credit', 'ts': 1700060000001, 'label': 'bad'}),
+                                json.dumps({'id': waiting, 'model': 'credit', 'ts': 1700060000001, 'label': 'bad'})])
+        check('forget: others are joined as before, its label finds nothing', wait(20, lambda: query(
+            database, 'SELECT matched_ids FROM joins') == 301 and query(database, 'SELECT orphan_lines FROM joins') >= 1))
+        check('forget: it stops', stop(p) == 0)
+        check('forget: nor in the log', who not in open(os.path.join(place, 'log')).read())
+        again = subprocess.run([binary, 'status', database], capture_output=True)
+        check('forget: the database is sound', again.returncode == 0 and
+              query(database, 'PRAGMA integrity_check') == 'ok')
+        p, broker, _ = start(binary, place, 'plain', 9)
+        check('forget: a daemon goes on from it', stop(p) == 0)
+
+
 def run(binary, values):
     """Where each canary was found: {place: set of canaries}."""
     with tempfile.TemporaryDirectory() as place:
         server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Receiver)
         server.got = []
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for name, text in SECRETS.items():
-            with open(os.path.join(place, name), 'w', opener=lambda p, f: os.open(p, f, 0o600)) as f:
-                f.write(text % server.server_port if '%d' in text else text)
-        with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
-            f.write(CONFIG % values)
-        log = open(os.path.join(place, 'log'), 'w')
-        p = subprocess.Popen([binary, 'run', 'driftd.yaml'], cwd=place, stdout=subprocess.PIPE, stderr=log, text=True,
-                             env={**os.environ, 'CANARY': PASSWORD})
-        broker, address = (p.stdout.readline().strip().split('=')[1] for _ in range(2))
+        p, broker, address = start(binary, place, values, server.server_port)
         lines = records(7)
-        subprocess.run(['kcat', '-b', broker, '-P', '-t', 'inference'], input='\n'.join(lines), text=True, check=True)
-        subprocess.run(['kcat', '-b', broker, '-P', '-t', 'labels'], text=True, check=True,
-                       input='{"id":"%s-3","model":"credit","ts":1700000900000,"label":"good"}' % TEXTS['id'])
+        send(broker, 'inference', lines)
+        send(broker, 'labels', ['{"id":"%s-3","model":"credit","ts":1700000900000,"label":"good"}' % TEXTS['id']])
         database = os.path.join(place, 'driftd.db')
 
-        def done():
-            try:
-                db = sqlite3.connect(f'file:{database}?mode=ro', uri=True)
-                n = db.execute("SELECT sum(next_offset) FROM offsets").fetchone()[0]
-                db.close()
-                return n == len(lines) + 1 and server.got
-            except sqlite3.Error:
-                return False
-        check(f'{values}: all is read and an alert arrives', wait(60, done), len(server.got))
+        check(f'{values}: all is read and an alert arrives', wait(60, lambda: server.got and query(
+            database, 'SELECT sum(next_offset) FROM offsets') == len(lines) + 1), len(server.got))
 
         def get(path):
             c = http.client.HTTPConnection(*address.rsplit(':', 1), timeout=20)
@@ -148,11 +214,8 @@ def run(binary, values):
             'alerts': ''.join(subprocess.run([binary, 'alerts', database, a], capture_output=True, text=True).stdout for a in alerts),
             'tables': texts_of(database),
         }
-        p.send_signal(signal.SIGTERM)
-        check(f'{values}: it stops', p.wait(30) == 0)
-        p.stdout.close()
-        places['file'] = ''.join(open(database + s, 'rb').read().decode('latin-1') for s in ('', '-wal')
-                                 if os.path.exists(database + s))
+        check(f'{values}: it stops', stop(p) == 0)
+        places['file'] = bytes_of(database).decode('latin-1')
         places['log'] = open(os.path.join(place, 'log')).read()
         server.shutdown()
         server.server_close()
@@ -171,6 +234,7 @@ def main():
         check(f'bin: no id, number, rejected record or secret in {where}', not what - {'category', 'segment'}, what)
     for where, what in run(binary, 'hash').items():
         check(f'hash: nothing in {where}', not what, what)
+    forgotten(binary)
     print(f'{passed} passed, {failed} failed')
     return failed > 0
 
