@@ -14,6 +14,10 @@
 static const char *const modes[] = { "live", "shadow", NULL };
 static const char *const sends[] = { "certified", "all", NULL };
 
+static const char *const formats[] = { "driftd", "kserve", "seldon-v2", "sagemaker-capture", "debezium",
+	NULL };
+static config_key_read_fn read_id;
+static config_key_write_fn write_id;
 static const char *const privacies[] = { "plain", "bin", "hash", NULL };
 
 #define DAY 86400000.0
@@ -42,6 +46,14 @@ static const struct config_key topic_keys[] = {
 	           "Topics with predictions."),
 	CONFIG_OWN(C, topics_labels, "labels", config_value_read_topics, config_value_write_strings,
 	           "[labels.*]", 0, 1000, "list of topic names with * and ?", "Topics with labels."),
+	CONFIG_KEY(OPTION_ROW(C, format, "format", OPTION_ENUM, enum record_format, "driftd", 0, 0, formats,
+	                      "What is written around records: CloudEvents of KServe, V2 bodies of Seldon Core 2, "
+	                      "SageMaker data capture, change events of Debezium.")),
+	CONFIG_OWN_UNSET(C, columns, "columns", config_value_read_strings, config_value_write_strings, 1,
+	                 LIMIT_FEATURES, "list of names", "f0, f1, ...",
+	                 "Names of the features, in order, where an envelope has values without names."),
+	CONFIG_OWN(C, id_header, "id", read_id, write_id, "record", 0, 0, "record | key | header NAME",
+	           "Where the id of a record is that has none itself: the message's key or a header."),
 	CONFIG_END,
 };
 
@@ -129,6 +141,36 @@ const struct config_key config_keys[] = {
 	                   "Models that are watched at most; records of further ones are counted and left out.")),
 	CONFIG_END,
 };
+
+static int
+read_id(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
+{
+	static const char header[] = "header ";
+	C *c = target;
+	const char *text = config_key_text(r, k, n);
+
+	if (!text)
+		return ERR_INVALID;
+	c->id_from_key = !strcmp(text, "key");
+	free(c->id_header);
+	c->id_header = NULL;
+	if (c->id_from_key || !strcmp(text, "record"))
+		return 0;
+	if (strncmp(text, header, sizeof header - 1) || !text[sizeof header - 1])
+		return config_reading_error(r, ERR_INVALID, n, "%s: '%.80s' is not `record`, `key` or `header NAME`",
+		                            k->option.name, text);
+	c->id_header = strdup(text + sizeof header - 1);
+	return c->id_header ? 0 : config_reading_error(r, ERR_IO, n, "out of memory");
+}
+
+static void
+write_id(FILE *out, const struct config_key *k, const void *target)
+{
+	const C *c = target;
+
+	(void)k;
+	config_key_write_text(out, c->id_header ? c->id_header : c->id_from_key ? "key" : "record");
+}
 
 static int
 by_model_name(const void *a, const void *b)
@@ -262,6 +304,8 @@ config_free(struct config *c)
 	config_kafka_free(&c->kafka);
 	config_strings_free(&c->topics_records);
 	config_strings_free(&c->topics_labels);
+	config_strings_free(&c->columns);
+	free(c->id_header);
 	free(c->id_hash_key);
 	for (size_t i = 0; i < c->sinks; i++)
 		config_sink_free(&c->sink[i]);

@@ -166,6 +166,8 @@ enum privacy_values {
 	PRIVACY_BIN,  /* numbers as cells of the reference, ids as keyed hashes, no samples of rejected records */
 	PRIVACY_HASH, /* the same, and texts (categories, segments) as keyed hashes */
 };
+/* How messages are wrapped (topics.format). */
+enum record_format { FORMAT_DRIFTD, FORMAT_KSERVE, FORMAT_SELDON_V2, FORMAT_SAGEMAKER, FORMAT_DEBEZIUM };
 enum send { SEND_CERTIFIED, SEND_ALL };
 enum alert_mode { ALERTS_LIVE, ALERTS_SHADOW };
 
@@ -205,6 +207,10 @@ struct config {
 	char *database;
 	struct kafka_config kafka;
 	struct strings topics_records, topics_labels; /* globs: * and ? */
+	enum record_format format;
+	struct strings columns;   /* names of values that come without; may be empty */
+	bool id_from_key;         /* `id: key`: of records that have none themselves */
+	char *id_header;          /* `id: header NAME`, or NULL */
 	double budget_alarms;     /* `budget: 1 per week`: 1 ... */
 	int64_t budget_period_ms; /* ... and a week; month: 30 d, year: 365 d, or a duration */
 	enum send send;

@@ -273,7 +273,7 @@ processed(struct pipeline *p, uint32_t partition, int64_t offset, uint64_t hash)
 {
 	struct position *at = position_of(p, partition);
 
-	at->next = offset + 1;
+	at->next = offset + 1; /* no commit falls between rows of one message */
 	at->anchor = offset;
 	at->anchor_hash = hash;
 	at->touched = true;
@@ -398,6 +398,8 @@ take_record(struct pipeline *p, const struct record *r, int64_t watermark_ms)
 
 	p->common.partition = r->partition;
 	p->common.offset = r->offset;
+	p->common.row = r->row;
+	p->within = r->more;
 	if (p->helds && (!label || p->helds >= LIMIT_LABEL_RUN || r->ts != p->held[0].event.ts))
 		pipeline_flush_held(p);
 	advance(p, watermark_ms);
@@ -487,7 +489,7 @@ pipeline_records(struct pipeline *p, uint32_t max, int64_t now_ms)
 
 	while (p->source->vtable->event(p->source, &event))
 		take_event(p, &event);
-	for (uint32_t i = 0; i < max && !p->stop; i++) {
+	for (uint32_t i = 0; (i < max && !p->stop) || p->within; i++) {
 		const struct record *r;
 		int64_t watermark_ms;
 		enum merge_result result = merge_next(p->merge, now_ms, &r, &watermark_ms);

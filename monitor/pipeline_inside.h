@@ -48,6 +48,7 @@ struct pipeline {
 	uint64_t commit_bytes;
 	size_t roll_at;             /* so many rows of statistics wait: roll them up */
 	bool dirty, stop;
+	bool within;                /* more rows follow of the message of the last record */
 	int64_t *command_done;      /* executed, to be marked in the transaction */
 	char (*command_result)[160];
 	size_t commands, command_capacity, result_capacity;

@@ -6,6 +6,7 @@
 #include "tests/tests.h"
 
 #define SUITES(X) \
+	X(batches) \
 	X(cli) \
 	X(config) \
 	X(config_detectors) \
@@ -14,6 +15,7 @@
 	X(dependence) \
 	X(detectors) \
 	X(distance) \
+	X(envelope) \
 	X(episodes) \
 	X(explain) \
 	X(forecast) \

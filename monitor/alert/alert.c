@@ -23,9 +23,11 @@ alert_severity(const struct news *n)
 	return fabs(n->effect.size) >= 0.5 && !stream_is_contract(n->stream) ? "critical" : "warning";
 }
 
-/* 128-bit hash of (stream, detector, topic, partition, offset): the same when the record is read again. */
+/* 128-bit hash of (stream, detector, topic, partition, offset, row of a batch): the same when the
+ * record is read again. */
 static void
-alert_identity(const struct test *t, uint32_t partition, int64_t offset, uint32_t again, char id[33])
+alert_identity(const struct test *t, uint32_t partition, int64_t offset, uint32_t row, uint32_t again,
+               char id[33])
 {
 	const struct stream *s = t->stream;
 	const struct common *common = s->model->common;
@@ -39,7 +41,7 @@ alert_identity(const struct test *t, uint32_t partition, int64_t offset, uint32_
 
 	if (length >= (int)sizeof text)
 		length = (int)sizeof text - 1;
-	hash = XXH3_128bits_withSeed(text, (size_t)length, again);
+	hash = XXH3_128bits_withSeed(text, (size_t)length, (uint64_t)row << 32 | again);
 	snprintf(id, 33, "%016llx%016llx", (unsigned long long)hash.high64,
 	         (unsigned long long)hash.low64);
 }
@@ -150,6 +152,7 @@ first_news(const struct test *t, enum news_kind kind, const struct rows *rows, u
 	effect_of_change(t, &n->effect, &n->started_ms);
 	n->partition = rows->partition[i];
 	n->offset = rows->offset[i];
+	n->row = rows->row[i];
 	n->statistic = st.statistic;
 	n->promise = test_promise(t);
 	n->method = t->method;
@@ -175,7 +178,7 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 		joint_mean_alarm(s, &n->started_ms);
 	/* one record can open a second episode of the same stream only after many others were released
 	 * together with it (a window of labels that matured); then the hash is seeded by the count */
-	alert_identity(t, n->partition, n->offset,
+	alert_identity(t, n->partition, n->offset, n->row,
 	               e->closed_sequence == n->sequence ? t->alarms : 0, n->alert_id);
 	e->closed_sequence = n->sequence;
 	if (s->explain)
@@ -204,7 +207,7 @@ alert_note(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 	t->alarms++;
 	if (st.used >= t->quiet_until) { /* a threshold that is too low must not fill the table */
 		n = first_news(t, NEWS_NOTE, rows, i, out);
-		alert_identity(t, n->partition, n->offset, t->slot, n->alert_id);
+		alert_identity(t, n->partition, n->offset, n->row, t->slot, n->alert_id);
 		n->resolved_by = "unbudgeted";
 		t->quiet_until = st.used + quiet_records(t->stream);
 	}

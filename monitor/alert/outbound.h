@@ -32,6 +32,7 @@ struct news {
 	int64_t opened_ms, started_ms;
 	uint32_t partition;        /* of the opening record */
 	int64_t offset;
+	uint32_t row;
 	double statistic;
 	struct effect effect;
 	enum promise promise;

@@ -35,6 +35,8 @@ clear_again(struct record *out)
 	out->offset = kept.offset;
 	out->message_hash = kept.message_hash;
 	out->partition = kept.partition;
+	out->row = kept.row;
+	out->more = kept.more;
 	out->parts = kept.parts & RECORD_BOM;
 }
 
@@ -261,6 +263,7 @@ decode_value(struct decoder *d, const struct message *m, struct record *out)
 	w.out = out;
 	w.object = d->object;
 	w.forms = &d->forms;
+	w.message = m;
 	w.used = w.only_model = w.confirmed = false;
 	decode_tokens(d, &w, &d->profile[m->profile], token, tokens);
 }
@@ -273,11 +276,16 @@ decode(struct decoder *d, const struct message *m, struct record *out)
 	out->kafka_ms = m->kafka_ms;
 	out->offset = m->offset;
 	out->partition = m->partition;
-	out->message_hash = message_hash(m);
+	out->message_hash = m->hashed ? m->hash : message_hash(m);
+	out->row = m->row;
+	out->more = m->more;
 	if (m->value == NULL || m->value_length == 0) {
 		out->reject = REJECT_EMPTY;
 		snprintf(out->detail, sizeof(out->detail),
 		         m->value == NULL ? "a tombstone" : "no bytes");
+	} else if (m->refused) {
+		out->reject = REJECT_ENVELOPE;
+		snprintf(out->detail, sizeof(out->detail), "%s", m->refused);
 	} else if (m->value_length > LIMIT_RECORD_BYTES) {
 		out->reject = REJECT_TOO_LARGE;
 		snprintf(out->detail, sizeof(out->detail), "%zu bytes, the limit is %d",

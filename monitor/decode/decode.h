@@ -8,6 +8,7 @@
 #ifndef MONITOR_DECODE_DECODE_H
 #define MONITOR_DECODE_DECODE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +25,20 @@ struct message {
 	int64_t offset, kafka_ms;   /* kafka_ms INT64_MIN: none (files) */
 	uint32_t partition;         /* index of the source */
 	uint32_t profile;           /* decode profile of its topic (decoder_profile) */
+	/* of messages that were unwrapped (source_envelope.c); all zero otherwise */
+	const char *id;             /* [id_length] of a record that has none itself */
+	size_t id_length;
+	const char *refused;        /* why it cannot be used; NULL: it can */
+	uint64_t hash;              /* hashed: of key and value as they were read */
+	uint32_t row;               /* of its batch */
+	bool hashed, more, update;  /* more: further rows of this offset follow. update: only a label counts */
+	const void *native;         /* the source's own, for headers */
 };
 
 /* `hash_key`: SipHash-1-3 key of ids. The configuration must outlive the decoder. */
 int decoder_create(struct decoder **out, const struct config *config, const uint8_t hash_key[16],
                    struct diag *d);
+const struct config *decoder_config(const struct decoder *d);
 void decoder_destroy(struct decoder *d); /* NULL is fine */
 /* Profile for messages of `topic`: field paths, and the model of records that do not name one (a model
  * that alone claims the topic, or the only model there is). Same topic, same number. */

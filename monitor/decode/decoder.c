@@ -128,6 +128,12 @@ decoder_create(struct decoder **out, const struct config *config, const uint8_t 
 	return 0;
 }
 
+const struct config *
+decoder_config(const struct decoder *d)
+{
+	return d->config;
+}
+
 void
 decoder_destroy(struct decoder *d)
 {

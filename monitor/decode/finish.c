@@ -217,6 +217,30 @@ finish_classes(struct walk *w)
 	return true;
 }
 
+/* The id that stands beside the record (its key, a header), where it has none itself. */
+static void
+id_beside(struct walk *w)
+{
+	const struct message *m = w->message;
+	struct record *r = w->out;
+	size_t room = 0;
+
+	if (r->parts & RECORD_HAS_ID || m->id_length == 0 || m->id_length > LIMIT_TEXT_BYTES)
+		return;
+	/* Ids are shown: printable ones of ASCII, or hexadecimal digits. */
+	char *text = record_reserve_text(r, 2 * m->id_length + 1);
+	for (size_t i = 0; i < m->id_length && room == i; i++)
+		room += m->id[i] > ' ' && m->id[i] < 0x7f;
+	if (room == m->id_length)
+		memcpy(text, m->id, room);
+	else
+		for (room = 0; room < 2 * m->id_length; room++)
+			text[room] = "0123456789abcdef"[(uint8_t)m->id[room / 2] >> (room % 2 ? 0 : 4) & 15];
+	r->id = (struct text){ r->text_length, (uint32_t)room };
+	r->text_length += (uint32_t)room;
+	r->parts |= RECORD_HAS_ID;
+}
+
 static bool
 is_there(const struct cell *cell)
 {
@@ -266,6 +290,10 @@ finish_parts(struct walk *w)
 		r->parts |= RECORD_LABEL;
 	else if (r->nonconformity.tag == CELL_NUMBER)
 		r->parts |= scored_parts(w);
+	if (w->message->update && !(r->parts & RECORD_LABEL))
+		return walk_refuse(w, REJECT_UPDATE, UINT32_MAX, "the row was there before, and has no label yet");
+	if (w->message->update)
+		r->parts &= ~(uint32_t)(RECORD_FEATURES | RECORD_PREDICTION | RECORD_OWN | RECORD_OTHER);
 	uint32_t parts = r->parts & (RECORD_FEATURES | RECORD_PREDICTION | RECORD_LABEL);
 	bool wrong = r->label.tag == CELL_BAD_TYPE || w->prediction_wrong;
 	if (parts == 0 && !(r->parts & RECORD_OWN) &&
@@ -293,6 +321,7 @@ finish_record(struct walk *w, const uint8_t hash_key[16])
 {
 	if (!finish_classes(w) || !finish_time(w))
 		return false;
+	id_beside(w);
 	forms_finish(w->forms, w->out);
 	forecast_finish(w->forms, w->model->config->coverage_level, w->out);
 	if (!finish_parts(w))

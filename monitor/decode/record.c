@@ -23,6 +23,8 @@ static const char *const names[REJECT_COUNT] = {
 	[REJECT_MISSING_TS] = "missing_ts",
 	[REJECT_NOTHING_KNOWN] = "nothing_known",
 	[REJECT_MISSING_ID] = "missing_id",
+	[REJECT_ENVELOPE] = "envelope",
+	[REJECT_UPDATE] = "update",
 	[REJECT_FIELD_TYPE] = "field_type",
 };
 

@@ -107,6 +107,8 @@ enum reject {
 	REJECT_NOTHING_KNOWN,  /* no features, prediction or label in it */
 	REJECT_MISSING_ID,     /* a label without an id */
 	REJECT_FIELD_TYPE,     /* a field that the record cannot do without has another type */
+	REJECT_ENVELOPE,       /* its envelope holds nothing that can be used: deletions, odd shapes */
+	REJECT_UPDATE,         /* a change of a row that brings no label */
 	REJECT_COUNT
 };
 const char *reject_text(enum reject r); /* "json_syntax", ... */
@@ -116,6 +118,8 @@ struct record {
 	int64_t kafka_ms;         /* the message's timestamp, or INT64_MIN */
 	int64_t offset;           /* of the message; files: line number from 0 */
 	uint64_t message_hash;    /* of key and value: the anchor (message_hash) */
+	uint32_t row;             /* of the batch that the message was; all have its offset */
+	bool more;                /* further rows follow */
 	uint32_t partition;       /* index into the source's partitions */
 	uint32_t model;           /* index into the decoder's models */
 	enum reject reject;

@@ -34,6 +34,7 @@ enum walk_result {
 struct walk {
 	const char *text;         /* the message in the padded buffer */
 	uint32_t length;
+	const struct message *message;
 	const uint32_t *token;    /* the next one */
 	struct record *out;
 	struct model *model;

@@ -386,6 +386,7 @@ labels_prediction(struct labels *l, struct version *v, const struct record *r, u
 		l->model->counter[COUNT_ORPHAN_MATCHED]++;
 		l->partition = r->partition;
 		l->offset = r->offset;
+		l->row = r->row;
 		labels_take(l, key, number, &(struct arrival){
 			.label = orphan.is_class == ORPHAN_NUMBER ? orphan.label : (double)NAN,
 			.score = orphan.is_class == ORPHAN_SCORE ? orphan.label : (double)NAN,

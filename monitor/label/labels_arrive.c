@@ -121,6 +121,7 @@ labels_label(struct labels *l, const struct label_event *e)
 	l->model->counter[COUNT_LABEL_LINES]++;
 	l->partition = e->partition;
 	l->offset = e->offset;
+	l->row = 0;
 	for (uint32_t i = 0; i < rows; i++)
 		labels_take(l, e->id_keyed, row[i], &(struct arrival){ e->number, e->score, LIMIT_CLASSES, e->text,
 		                                                       e->text_length, e->ts });
@@ -151,6 +152,7 @@ labels_inline(struct labels *l, const struct record *r, uint64_t key)
 		return;
 	l->partition = r->partition;
 	l->offset = r->offset;
+	l->row = r->row;
 	l->model->counter[COUNT_LABEL_LINES]++;
 	labels_take(l, r->id_keyed, number, &(struct arrival){
 		.label = r->label.tag == CELL_NUMBER ? r->label.number : (double)NAN,

@@ -85,6 +85,7 @@ struct labels {
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;
 	int64_t offset;
+	uint32_t row;
 	struct store *store;                /* to read rows that have left memory */
 };
 

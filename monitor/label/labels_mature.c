@@ -199,7 +199,7 @@ hand_on(struct labels *l, uint64_t number)
 		.watermark_ms = common->watermark_ms,
 		.time_ms = row->ts,
 		.partition = l->partition,
-		.offset = l->offset,
+		.offset = l->offset, .row = l->row,
 		.sequence = common->sequence,
 		.order = XXH64(&key, sizeof key, 0),
 	};

@@ -42,6 +42,7 @@ struct merge {
 	uint32_t since_poll;
 	uint32_t stalls_untold;
 	bool flowing;                   /* the last result was a record */
+	uint32_t pinned;                /* lane whose message has further rows: they come next */
 	struct ahead *ahead;            /* NULL: messages are decoded when they are needed */
 	struct message batch[BATCH];
 };
@@ -325,7 +326,7 @@ merge_create(struct merge **out, struct source *source, struct decoder *decoder,
 	m->decoder = decoder;
 	m->stall_ms = stall_ms;
 	m->watermark = INT64_MIN;
-	m->given = NONE;
+	m->given = m->pinned = NONE;
 	if (adopt(m)) {
 		merge_destroy(m);
 		return diag_set(d, ERR_IO, "out of memory");
@@ -395,17 +396,38 @@ at_end(const struct merge *m)
 	return m->lanes > 0;
 }
 
+static void
+give(struct merge *m, uint32_t lane, const struct record **out, int64_t *watermark_ms)
+{
+	struct merge_lane *l = m->lane[lane];
+	if (m->entry[lane].key > m->watermark)
+		m->watermark = m->entry[lane].key;
+	if (!l->slot[l->head].usable)
+		l->ring[l->head]->ts = m->watermark;
+	m->given = lane;
+	m->flowing = true;
+	*out = l->ring[l->head];
+	*watermark_ms = m->watermark;
+}
+
 enum merge_result
 merge_next(struct merge *m, int64_t now_ms, const struct record **out, int64_t *watermark_ms)
 {
 	if (m->given != NONE) {
 		struct merge_lane *l = m->lane[m->given];
+		m->pinned = l->slot[l->head].more ? m->given : NONE;
 		lane_advance(l);
+		while (m->pinned != NONE && !l->count) /* what it has unwrapped is there without waiting */
+			refill(m, m->pinned);
 		if (l->state == PARTITION_PENDING && !l->stalled && !lane_full(l))
 			refill(m, m->given);
 		else
 			enter(m, m->given);
 		m->given = NONE;
+	}
+	if (m->pinned != NONE) {
+		give(m, m->pinned, out, watermark_ms);
+		return MERGE_RECORD;
 	}
 	if (!m->flowing || ++m->since_poll >= POLL_MIN + 4 * m->lanes)
 		poll_idle(m);
@@ -420,15 +442,7 @@ merge_next(struct merge *m, int64_t now_ms, const struct record **out, int64_t *
 	const uint32_t lane = m->tree[1];
 	if (m->entry[lane].rank == NONE)
 		return at_end(m) ? MERGE_END : MERGE_WAIT;
-	struct merge_lane *l = m->lane[lane];
-	if (m->entry[lane].key > m->watermark)
-		m->watermark = m->entry[lane].key;
-	if (!l->slot[l->head].usable)
-		l->ring[l->head]->ts = m->watermark;
-	m->given = lane;
-	m->flowing = true;
-	*out = l->ring[l->head];
-	*watermark_ms = m->watermark;
+	give(m, lane, out, watermark_ms);
 	return MERGE_RECORD;
 }
 

@@ -40,6 +40,7 @@ lane_push(struct merge_lane *l)
 
 	l->slot[place] = (struct slot){
 		.ts = r->ts, .offset = r->offset, .usable = r->reject == REJECT_NONE,
+		.more = r->more,
 		.large = buffer_bytes(r) > KEEP_BYTES,
 	};
 }

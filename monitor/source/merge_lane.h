@@ -26,6 +26,7 @@ struct candidate {
 struct slot {
 	int64_t ts, offset;
 	bool usable;
+	bool more;                      /* the next record is of the same message */
 	bool large;                     /* its buffers are given back afterwards */
 };
 

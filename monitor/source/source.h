@@ -83,12 +83,21 @@ struct source_vtable {
 	/* A second source over the same topics from their beginnings, with positions of its own, for somebody
 	 * who wants to look back. ERR_INVALID: this one cannot be read twice. May be NULL: likewise. */
 	int (*again)(const struct source *s, struct source **out, struct diag *d);
+	/* The value of a header of a message of the last take; false: none of that name. May be NULL. */
+	bool (*header)(const struct source *s, const struct message *m, const char *name, const char **value,
+	               size_t *length);
 	void (*close)(struct source *s);
 	bool ahead; /* messages may be taken before they are needed: nothing changes by that */
 };
 struct source {
 	const struct source_vtable *vtable;
 };
+
+/* Unwraps messages where the configuration says how they are wrapped (`topics: {format: ..., id: ...}`):
+ * *source is then one that owns the former. The functions that open a source call it. */
+int source_envelope_open(struct source **source, const struct config *config, struct diag *d);
+/* The source inside of that, or the source itself. */
+const struct source *source_inside(const struct source *s);
 
 /* A broker (or `brokers: embedded`): forced properties, metadata, watermarks, anchors (decision 4
  * and 5 of the Kafka notes), assign(). Topics that do not exist yet are waited for. `decoder`

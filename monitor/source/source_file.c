@@ -399,7 +399,12 @@ source_file_open(struct source **out, char *const *path, size_t paths, struct de
 		return err;
 	}
 	*out = &s->base;
-	return 0;
+	err = source_envelope_open(out, decoder_config(decoder), d);
+	if (err) {
+		file_close(&s->base);
+		*out = NULL;
+	}
+	return err;
 }
 
 static int
@@ -423,7 +428,7 @@ file_again(const struct source *base, struct source **out, struct diag *d)
 void
 source_file_progress(const struct source *base, uint64_t *done, uint64_t *total)
 {
-	const struct source_file *s = self_const(base);
+	const struct source_file *s = self_const(source_inside(base));
 
 	*done = *total = 0;
 	for (uint32_t i = 0; i < s->files; i++) {

@@ -60,6 +60,7 @@ convert(const struct kafka_part *p, const rd_kafka_message_t *m)
 		.value = m->payload, .value_length = m->payload ? m->len : 0,
 		.offset = m->offset, .partition = p->index, .profile = p->profile,
 		.kafka_ms = type == RD_KAFKA_TIMESTAMP_NOT_AVAILABLE ? INT64_MIN : ms,
+		.native = m,
 	};
 }
 
@@ -248,6 +249,21 @@ kafka_topic(const struct source *base, uint32_t partition, int32_t *number)
 	return p->topic;
 }
 
+static bool
+kafka_header(const struct source *base, const struct message *m, const char *name, const char **value,
+             size_t *length)
+{
+	rd_kafka_headers_t *headers;
+	const void *bytes;
+
+	(void)base;
+	if (!m->native || rd_kafka_message_headers(m->native, &headers) ||
+	    rd_kafka_header_get_last(headers, name, &bytes, length) || !bytes)
+		return false;
+	*value = bytes;
+	return true;
+}
+
 static int64_t
 kafka_position(const struct source *base, uint32_t partition)
 {
@@ -278,7 +294,7 @@ kafka_committed(struct source *base, uint32_t partition, int64_t next_offset)
 void
 source_kafka_counts(const struct source *base, struct source_kafka_counts *out)
 {
-	const struct source_kafka *s = self_const(base);
+	const struct source_kafka *s = self_const(source_inside(base));
 
 	*out = s->counts;
 	out->outage = atomic_load(&s->outage);
@@ -287,6 +303,7 @@ source_kafka_counts(const struct source *base, struct source_kafka_counts *out)
 const char *
 source_kafka_bootstrap(const struct source *base)
 {
+	base = source_inside(base);
 	const struct source_kafka *s = self_const(base);
 
 	if (base->vtable->take != kafka_take || !s->embedded)
@@ -297,7 +314,7 @@ source_kafka_bootstrap(const struct source *base)
 void
 source_kafka_refresh(struct source *base)
 {
-	scout_kick(self(base)->scout);
+	scout_kick(self_const(source_inside(base))->scout);
 }
 
 static void
@@ -307,7 +324,8 @@ kafka_close(struct source *base)
 }
 
 const struct source_vtable kafka_vtable = {
-	.take = kafka_take, .wait = kafka_wait, .event = kafka_event, .partitions = kafka_partitions,
+	.take = kafka_take, .header = kafka_header, .wait = kafka_wait, .event = kafka_event,
+	.partitions = kafka_partitions,
 	.topic = kafka_topic, .position = kafka_position, .end_offset = kafka_end_offset,
 	.epoch = kafka_epoch, .committed = kafka_committed, .again = kafka_again, .close = kafka_close,
 };

@@ -243,11 +243,26 @@ open_at(struct source **out, const struct config *config, struct decoder *decode
 	return 0;
 }
 
+static int
+wrapped(struct source **out, const struct config *config, struct diag *d)
+{
+	struct source *bare = *out;
+	int err = source_envelope_open(out, config, d);
+
+	if (err) {
+		bare->vtable->close(bare);
+		*out = NULL;
+	}
+	return err;
+}
+
 int
 source_kafka_open(struct source **out, const struct config *config, struct decoder *decoder,
                   const struct resume *resume, size_t resumes, struct diag *d)
 {
-	return open_at(out, config, decoder, NULL, resume, resumes, d);
+	int err = open_at(out, config, decoder, NULL, resume, resumes, d);
+
+	return err ? err : wrapped(out, config, d);
 }
 
 int
@@ -255,7 +270,9 @@ kafka_again(const struct source *base, struct source **out, struct diag *d)
 {
 	const struct source_kafka *s = (const struct source_kafka *)base;
 
-	return open_at(out, s->config, s->decoder, source_kafka_bootstrap(base), NULL, 0, d);
+	int err = open_at(out, s->config, s->decoder, source_kafka_bootstrap(base), NULL, 0, d);
+
+	return err ? err : wrapped(out, s->config, d);
 }
 
 void

@@ -236,7 +236,7 @@ facts_of(const struct rows *rows, uint32_t i)
 	return (struct row_facts){
 		.watermark_ms = rows->watermark_ms[i],
 		.time_ms = rows->time_ms[i],
-		.offset = rows->offset[i],
+		.offset = rows->offset[i], .row = rows->row[i],
 		.sequence = rows->sequence[i],
 		.order = rows->order[i],
 		.partition = rows->partition[i],
@@ -359,6 +359,7 @@ take_mean(struct model *m)
 	double statistic = 0, spent = 0;
 	uint32_t tests = 0, at;
 	struct row_facts f = { .watermark_ms = c->watermark_ms, .time_ms = c->watermark_ms, .offset = c->offset,
+		.row = c->row,
 		               .sequence = c->sequence, .partition = c->partition };
 
 	for (uint32_t i = 0; i < m->features->streams; i++) {

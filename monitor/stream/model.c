@@ -339,6 +339,7 @@ rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
 	rows->any_late |= f->late;
 	rows->partition[at] = f->partition;
 	rows->offset[at] = f->offset;
+	rows->row[at] = f->row;
 	rows->sequence[at] = f->sequence;
 	rows->order[at] = f->order;
 	if (rows->bins)

@@ -58,6 +58,7 @@ struct common {
 	uint64_t sequence;            /* records taken so far, in merged order */
 	uint32_t partition;           /* where the record that is being taken is from */
 	int64_t offset;
+	uint32_t row;                 /* of its batch */
 	int64_t at_ms;                /* watermark of the row that is being judged */
 	/* topic and number of a partition of the source, for texts and ids of alerts */
 	const char *(*topic)(const void *context, uint32_t partition, int32_t *number);
@@ -243,7 +244,7 @@ void rows_flush(struct model *m, struct rows *rows);
 struct row_facts {
 	int64_t watermark_ms, time_ms, offset;
 	uint64_t sequence, order;
-	uint32_t partition;
+	uint32_t partition, row;
 	bool late;
 	const uint8_t *bins;        /* of an outcome; NULL: none are known */
 	uint32_t bins_n;

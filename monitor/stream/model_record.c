@@ -368,7 +368,7 @@ model_record(struct model *m, const struct record *r)
 	struct row_facts f = {
 		.watermark_ms = common->watermark_ms,
 		.time_ms = r->ts,
-		.offset = r->offset,
+		.offset = r->offset, .row = r->row,
 		.sequence = common->sequence,
 		.order = order_of(r),
 		.partition = r->partition,

@@ -25,6 +25,7 @@ struct rows {
 	uint8_t late[ROWS_MAX];       /* older than the current window: g is 0 */
 	uint32_t partition[ROWS_MAX]; /* where the row came from: the identity of an alert */
 	int64_t offset[ROWS_MAX];
+	uint32_t row[ROWS_MAX];       /* of the batch that the message was */
 	uint64_t sequence[ROWS_MAX];  /* number of the record in merged order */
 	uint64_t order[ROWS_MAX];     /* keyless hash of (id, ts); 0: the stream makes one of (value, ts) */
 	/* outcomes: the cells of the prediction's outputs and features (label/explain.h), EXPLAIN_UNKNOWN
