@@ -105,6 +105,9 @@ install: all  ## DESTDIR and PREFIX are honoured
 		install -D -m 644 $B/man/$$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$$m || exit; done
 	install -d $(DESTDIR)$(UNITDIR)
 	sed 's|@bindir@|$(PREFIX)/bin|' config/driftd.service > $(DESTDIR)$(UNITDIR)/driftd.service
+	sed -e 's|@bindir@|$(PREFIX)/bin|' -e 's|/etc/driftd/driftd.yaml|/etc/driftd/%i.yaml|' \
+		-e 's|^StateDirectory=driftd$$|StateDirectory=driftd/%i|' -e 's|^Description=driftd:|Description=driftd of %i:|' \
+		config/driftd.service > $(DESTDIR)$(UNITDIR)/driftd@.service
 	install -D -m 644 config/driftd.completion $(DESTDIR)$(PREFIX)/share/bash-completion/completions/driftd
 	install -D -m 644 config/driftd.rules.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.rules.yaml
 	install -D -m 644 config/driftd.example.yaml $(DESTDIR)$(PREFIX)/share/doc/driftd/driftd.example.yaml
@@ -177,8 +180,9 @@ deb:  ## a Debian package in build/deb, checked by lintian (needs debhelper, lin
 	cd $(BUILD)/deb/driftd && env -u MAKEFLAGS -u MFLAGS -u BUILD dpkg-buildpackage -us -uc -b >../log 2>&1 || { tail -n 30 ../log; exit 1; }
 	lintian --fail-on error $(BUILD)/deb/*.changes
 	@ls $(BUILD)/deb/*.deb
-test-docs: $B/driftd  ## every query of docs/cookbook.md: the printed answer is the answer
+test-docs: $B/driftd  ## queries of docs/cookbook.md and their answers; commands of the guide; the producer's helper
 	python3 tests/docs/check_cookbook.py $B/driftd $B/docs
+	python3 tests/docs/check_guide.py $B/driftd $B/docs
 test-page: $B/driftd  ## the report in headless Chromium: figures, accessibility, screenshots in build/release/page
 	python3 tests/page/check_page.py $B/driftd tests/data $B/page
 bench: $B/driftd $B/bench_records  ## processor time of a record: floor, statistics, detectors, replay

@@ -16,7 +16,7 @@ static const char *const sends[] = { "certified", "all", NULL };
 
 static const char *const formats[] = { "driftd", "kserve", "seldon-v2", "sagemaker-capture", "debezium",
 	NULL };
-static config_key_read_fn read_id;
+static config_key_read_fn read_id, read_tenant;
 static config_key_write_fn write_id;
 static const char *const privacies[] = { "plain", "bin", "hash", NULL };
 
@@ -96,6 +96,10 @@ static const struct config_key retention_keys[] = {
 
 const struct config_key config_keys[] = {
 	CONFIG_KEY(OPT_TEXT(C, database, "database", "driftd.db", "The SQLite file of all results.")),
+	CONFIG_OWN_UNSET(C, tenant, "tenant", read_tenant, config_value_write_nothing, 0, 0,
+	                 "name of letters, digits, . _ -", "one database for everybody",
+	                 "Whose database this is: a configuration of another tenant is refused, and the page and "
+	                 "metrics need a token of their own. One process a tenant (driftd@NAME.service)."),
 	CONFIG_SECTION("kafka", kafka_keys, "Where records come from."),
 	CONFIG_SECTION("topics", topic_keys, "What is read; records are told apart by their content."),
 	{ .option = { .name = "fields", .help = "Where fields stand in the JSON, for all models; keys "
@@ -141,6 +145,23 @@ const struct config_key config_keys[] = {
 	                   "Models that are watched at most; records of further ones are counted and left out.")),
 	CONFIG_END,
 };
+
+static int
+read_tenant(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+	C *c = target;
+	const char *text = config_key_text(r, k, n);
+
+	if (!text)
+		return ERR_INVALID;
+	if (text[strspn(text, allowed)] || strlen(text) > LIMIT_TENANT_BYTES)
+		return config_reading_error(r, ERR_INVALID, n, "%s: '%.80s' is not a name of at most %d letters, "
+		                            "digits, . _ -", k->option.name, text, LIMIT_TENANT_BYTES);
+	free(c->tenant);
+	c->tenant = strdup(text);
+	return c->tenant ? 0 : config_reading_error(r, ERR_IO, n, "out of memory");
+}
 
 static int
 read_id(struct config_reading *r, const struct config_key *k, const struct yaml_node *n, void *target)
@@ -305,8 +326,8 @@ config_free(struct config *c)
 	config_strings_free(&c->topics_records);
 	config_strings_free(&c->topics_labels);
 	config_strings_free(&c->columns);
-	free(c->id_header);
-	free(c->id_hash_key);
+	free(c->tenant);
+	free(c->id_hash_key);;
 	for (size_t i = 0; i < c->sinks; i++)
 		config_sink_free(&c->sink[i]);
 	free(c->sink);

@@ -205,6 +205,7 @@ struct http_config {
 struct config {
 	char *path;               /* of the file; NULL when parsed from memory */
 	char *database;
+	char *tenant;             /* whose it is; NULL: nobody's in particular */
 	struct kafka_config kafka;
 	struct strings topics_records, topics_labels; /* globs: * and ? */
 	enum record_format format;

@@ -73,6 +73,9 @@ config_http_check(struct config_reading *r, const struct yaml_node *root, const 
 	if (n && c->http.host && !c->http.loopback && !c->http.token)
 		config_reading_error(r, ERR_INVALID, n, "http: %s is reachable from elsewhere: `token_file` is needed",
 		                     c->http.host);
+	else if (n && c->http.host && c->tenant && !c->http.token)
+		config_reading_error(r, ERR_INVALID, n, "http: a `tenant` has a token of its own: `token_file` is "
+		                     "needed");
 }
 
 void

@@ -62,6 +62,8 @@ enum {
 	LIMIT_REJECTED_BYTES = 512,
 	/* Labels of equal time that are ordered by id together. */
 	LIMIT_LABEL_RUN = 65536,
+	/* Bytes of the name of a tenant. */
+	LIMIT_TENANT_BYTES = 64,
 	/* Rows of one message: a batch of requests. */
 	LIMIT_ENVELOPE_ROWS = 65536,
 	/* Rows of one journal blob. */

@@ -159,6 +159,8 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 	c->context = p;
 	choose_tick(p);
 	if (!err)
+		err = pipeline_tenant(p, d);
+	if (!err)
 		err = store_each_offset(store, load_offset, p);
 	c->first_watermark_ms = meta_i64(store, "first_watermark_ms", INT64_MIN);
 	c->watermark_ms = meta_i64(store, "watermark_ms", INT64_MIN);

@@ -10,6 +10,7 @@
 
 #include "monitor/decode/privacy.h"
 #include "monitor/label/labels.h"
+#include "monitor/ood/ood.h"
 #include "monitor/pipeline_inside.h"
 #include "storage/store.h"
 
@@ -19,6 +20,7 @@ struct forget { /* one model of one command; the first of a command has model NU
 	struct model *model;
 	uint64_t keyed, number; /* of the row in the journal, UINT64_MAX: none */
 	bool orphan;
+	uint32_t extremes;      /* times among the most unlike records of windows */
 };
 
 static struct forget *
@@ -32,25 +34,49 @@ add(struct pipeline *p, const struct command_row *c, uint64_t keyed)
 	return f;
 }
 
+static void
+hash_text(uint64_t keyed, char out[PRIVACY_TEXT])
+{
+	snprintf(out, PRIVACY_TEXT, "#%016llx", (unsigned long long)keyed);
+}
+
+/* As it stands there: itself, or its hash with `privacy:`. */
+static uint32_t
+forget_extremes(struct model *m, const char *id, size_t length, const char *hashed)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < m->versions; i++) {
+		struct ood *o = m->version[i]->ood;
+
+		n += o ? ood_forget(o, id, length) + ood_forget(o, hashed, strlen(hashed)) : 0;
+	}
+	return n;
+}
+
 void
 pipeline_forget(struct pipeline *p, const struct command_row *c)
 {
 	size_t length = strlen(c->target);
+	char hashed[PRIVACY_TEXT];
 	uint8_t key[16];
 
 	store_id_hash_key(p->store, key);
 	const uint64_t keyed = siphash13(key, c->target, length);
 	struct forget *f = add(p, c, keyed);
+	hash_text(keyed, hashed);
 	f->id = must_calloc(length + 1, 1);
 	memcpy(f->id, c->target, length);
 	for (size_t i = 0; i < p->models; i++) {
 		struct model *m = p->model[i];
 
-		if (!m || !m->labels)
+		if (!m)
 			continue;
 		f = add(p, c, keyed);
 		f->model = m;
-		labels_forget_id(m->labels, keyed, &f->number, &f->orphan);
+		f->extremes = forget_extremes(m, c->target, length, hashed);
+		if (m->labels)
+			labels_forget_id(m->labels, keyed, &f->number, &f->orphan);
 		m->dirty = true;
 	}
 }
@@ -61,9 +87,10 @@ tell(struct pipeline *p, int64_t command_id, const struct forgotten *n)
 	for (size_t i = 0; i < p->commands; i++)
 		if (p->command_done[i] == command_id)
 			snprintf(p->command_result[i], sizeof p->command_result[i],
-			         "%s: %u predictions, %u labels that waited, %u rejected records, %u messages",
-			         n->predictions + n->labels + n->rejected + n->messages ? "done" : "nothing to do",
-			         n->predictions, n->labels, n->rejected, n->messages);
+			         "%s: %u predictions, %u labels that waited, %u rejected records, %u unlike records, "
+			         "%u messages", n->predictions + n->labels + n->rejected + n->extremes + n->messages ?
+			         "done" : "nothing to do", n->predictions, n->labels, n->rejected, n->extremes,
+			         n->messages);
 }
 
 int
@@ -81,9 +108,11 @@ pipeline_forget_put(struct pipeline *p)
 
 			n.predictions += f->number != UINT64_MAX;
 			n.labels += f->orphan;
-			err = labels_forget_put(f->model->labels, p->store, f->keyed, f->number);
+			n.extremes += f->extremes;
+			if (f->model->labels)
+				err = labels_forget_put(f->model->labels, p->store, f->keyed, f->number);
 		}
-		snprintf(hashed, sizeof hashed, "#%016llx", (unsigned long long)first->keyed);
+		hash_text(first->keyed, hashed);
 		if (!err)
 			err = store_forget(p->store, first->command_id, first->id, hashed, &n);
 		tell(p, first->command_id, &n);

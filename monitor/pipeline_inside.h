@@ -85,6 +85,9 @@ int pipeline_forget_put(struct pipeline *p);
 void pipeline_forget_landed(struct pipeline *p);
 void pipeline_forget_finish(struct pipeline *p);
 
+/* pipeline_tenant.c: a database belongs to the tenant that created it. ERR_INVALID: to another one. */
+int pipeline_tenant(struct pipeline *p, struct diag *d);
+
 void pipeline_prefetch(const struct pipeline *p); /* pipeline_prefetch.c: after merge_next gave a record */
 
 #endif

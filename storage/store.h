@@ -330,7 +330,7 @@ int store_judge(struct store *s, int64_t command_id);
  * itself; `hashed` stands there instead. Adds what it found to *out. Free pages keep no copy, and after the
  * commit store_forgotten() empties the write-ahead log. */
 struct forgotten {
-	uint32_t predictions, labels, rejected, messages;
+	uint32_t predictions, labels, rejected, extremes, messages;
 };
 int store_forget(struct store *s, int64_t command_id, const char *id, const char *hashed,
                  struct forgotten *out);

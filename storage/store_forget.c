@@ -30,6 +30,10 @@ int store_forget(struct store *s, int64_t command_id, const char *id, const char
 		                " replace(body, json_quote(?1), json_quote(?2))"
 		                " WHERE instr(body, json_quote(?1)) > 0", replace, COUNT(replace));
 	out->messages += err ? 0 : (uint32_t)sqlite3_changes(s->db);
+	if (!err)
+		err = store_run(s, SLOT_FORGET_OOD, "DELETE FROM ood_extremes WHERE id IN (?1, ?2)", replace,
+		                COUNT(replace));
+	out->extremes += err ? 0 : (uint32_t)sqlite3_changes(s->db);
 	return err ? err : store_run(s, SLOT_FORGET_COMMAND, "UPDATE commands SET target = ? WHERE command_id = ?",
 	                             command, COUNT(command));
 }

@@ -43,6 +43,7 @@
 	X(segments) \
 	X(source) \
 	X(store) \
+	X(tenant) \
 	X(tolerant) \
 	X(uncertainty) \
 	X(verdicts) \

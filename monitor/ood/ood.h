@@ -46,6 +46,8 @@ bool ood_bind(struct model *m, struct version *v, struct stream *s);
 int ood_put(struct ood *o, struct store *store);
 void ood_saved(struct ood *o, bool landed);
 int ood_load(struct model *m, struct version *v, struct store *store, struct diag *d);
+/* Takes a record out of the most unlike of windows that are not yet put; how many it was. */
+uint32_t ood_forget(struct ood *o, const char *id, size_t length);
 void ood_destroy(struct ood *o); /* NULL is fine */
 size_t ood_bytes(const struct ood *o);
 

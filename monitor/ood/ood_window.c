@@ -370,3 +370,32 @@ ood_windows_load(struct ood *o, struct codec *c)
 			return -1;
 	return c->bad ? -1 : 0;
 }
+
+static bool
+is_it(const struct ood_extreme *e, const char *id, size_t length)
+{
+	return e->id_length && e->id_length == length && !memcmp(e->id, id, length);
+}
+
+uint32_t
+ood_forget(struct ood *o, const char *id, size_t length)
+{
+	struct ood_windows *w = &o->windows;
+	uint32_t gone = 0, left = 0;
+	size_t keeps = 0;
+
+	for (uint32_t i = 0; i < w->extremes; i++)
+		if (is_it(&w->extreme[i], id, length))
+			gone++;
+		else
+			w->extreme[left++] = w->extreme[i];
+	w->extremes = left;
+	for (size_t i = 0; i < w->keeps; i++)
+		if (is_it(&w->kept[i].extreme, id, length))
+			gone++;
+		else
+			w->kept[keeps++] = w->kept[i];
+	w->keeps = keeps;
+	o->dirty |= gone > 0;
+	return gone;
+}

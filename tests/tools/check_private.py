@@ -155,10 +155,10 @@ def forgotten(binary):
             r = subprocess.run([binary, 'forget', database, name, '--wait', '--json'], capture_output=True, text=True)
             return r.returncode, json.loads(r.stdout)['result']
         check('forget: a prediction with its label and a rejected record', forget(who) ==
-              (0, 'done: 1 predictions, 0 labels that waited, 1 rejected records, 0 messages'))
+              (0, 'done: 1 predictions, 0 labels that waited, 1 rejected records, 0 unlike records, 0 messages'))
         orphan = TEXTS['id'] + '-5000'
         check('forget: a label that waited', forget(orphan) ==
-              (0, 'done: 0 predictions, 1 labels that waited, 0 rejected records, 0 messages'))
+              (0, 'done: 0 predictions, 1 labels that waited, 0 rejected records, 0 unlike records, 0 messages'))
         waiting = TEXTS['id'] + '-700'
         check('forget: a prediction that waited', forget(waiting)[0] == 0)
         check('forget: what is not there', forget('nobody')[0] == 1)
