@@ -54,6 +54,21 @@ forget_extremes(struct model *m, const char *id, size_t length, const char *hash
 	return n;
 }
 
+/* Of twins there are several rows; the first is in the entry that was added last. */
+static void
+forget_labels(struct pipeline *p, const struct command_row *c, struct model *m, uint64_t keyed)
+{
+	uint64_t key[LABELS_KEYS];
+	uint32_t keys = m->labels ? labels_forget_keys(m->labels, keyed, key) : 0;
+
+	for (uint32_t k = 0; k < keys; k++) {
+		struct forget *f = k ? add(p, c, key[k]) : &p->forget[p->forgets - 1];
+
+		f->model = m;
+		labels_forget_id(m->labels, key[k], &f->number, &f->orphan);
+	}
+}
+
 void
 pipeline_forget(struct pipeline *p, const struct command_row *c)
 {
@@ -75,8 +90,7 @@ pipeline_forget(struct pipeline *p, const struct command_row *c)
 		f = add(p, c, keyed);
 		f->model = m;
 		f->extremes = forget_extremes(m, c->target, length, hashed);
-		if (m->labels)
-			labels_forget_id(m->labels, keyed, &f->number, &f->orphan);
+		forget_labels(p, c, m, keyed);
 		m->dirty = true;
 	}
 }

@@ -64,7 +64,10 @@ void labels_outcome_segments(struct labels *l, const struct version *v, uint16_t
 void labels_window(struct labels *l, int64_t window_ms, int64_t width_ms, uint64_t serial);
 /* The current window was closed at this watermark; what has matured goes to the streams. */
 void labels_advance(struct labels *l, int64_t watermark_ms);
-/* Takes out what waits or was joined under an id: journal_forget(), journal_forget_put(). */
+/* The keys under which the journal has an id: its own first, then those of its twins. */
+enum { LABELS_KEYS = 10 };
+uint32_t labels_forget_keys(const struct labels *l, uint64_t id_keyed, uint64_t key[LABELS_KEYS]);
+/* Takes out what waits or was joined under a key: journal_forget(), journal_forget_put(). */
 void labels_forget_id(struct labels *l, uint64_t id_keyed, uint64_t *number, bool *orphan);
 int labels_forget_put(const struct labels *l, struct store *store, uint64_t id_keyed, uint64_t number);
 struct explain_columns;

@@ -145,10 +145,11 @@ def forgotten(binary):
         database = os.path.join(place, 'driftd.db')
         lines = [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'ts': 1700000000000 + i * 60000, 'model': 'credit',
                              'features': {'x': i % 7}, 'prediction': {'class': 'good'}}) for i in range(900)]
-        send(broker, 'inference', lines + ['{"id": "%s", "features": {' % who])
+        twin = lines[13].replace('"model"', '"version": "2", "model"')
+        send(broker, 'inference', lines + [twin] + ['{"id": "%s", "features": {' % who])
         send(broker, 'labels', [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'model': 'credit', 'ts': 1700060000000, 'label': 'bad'})
                                 for i in list(range(300)) + [5000]])
-        check('forget: all is read', wait(30, lambda: query(database, 'SELECT sum(next_offset) FROM offsets') == 1202))
+        check('forget: all is read', wait(30, lambda: query(database, 'SELECT sum(next_offset) FROM offsets') == 1203))
         check('forget: the id is in the file before', who.encode() in bytes_of(database))
 
         def forget(name):
@@ -159,11 +160,12 @@ def forgotten(binary):
         orphan = TEXTS['id'] + '-5000'
         check('forget: a label that waited', forget(orphan) ==
               (0, 'done: 0 predictions, 1 labels that waited, 0 rejected records, 0 unlike records, 0 messages'))
+        check('forget: what two versions have said of it', forget(TEXTS['id'] + '-13')[1].startswith('done: 2 predictions'))
         waiting = TEXTS['id'] + '-700'
         check('forget: a prediction that waited', forget(waiting)[0] == 0)
         check('forget: what is not there', forget('nobody')[0] == 1)
         check('forget: again', forget(who)[0] == 1)
-        hashes = [query(database, f"SELECT target FROM commands WHERE command_id = {i}") for i in (1, 2, 3)]
+        hashes = [query(database, f"SELECT target FROM commands WHERE command_id = {i}") for i in (1, 2, 4)]
         raw = bytes_of(database)
         check('forget: no id is left in the file', not any(
             re.search(re.escape(n.encode()) + rb'[^0-9]', raw) for n in (who, orphan, waiting)))
@@ -171,7 +173,7 @@ def forgotten(binary):
         send(broker, 'labels', [json.dumps({'id': f'{TEXTS["id"]}-701', 'model': 'credit', 'ts': 1700060000001, 'label': 'bad'}),
                                 json.dumps({'id': waiting, 'model': 'credit', 'ts': 1700060000001, 'label': 'bad'})])
         check('forget: others are joined as before, its label finds nothing', wait(20, lambda: query(
-            database, 'SELECT matched_ids FROM joins') == 301 and query(database, 'SELECT orphan_lines FROM joins') >= 1))
+            database, 'SELECT matched_ids FROM joins') == 302 and query(database, 'SELECT orphan_lines FROM joins') >= 1))
         check('forget: it stops', stop(p) == 0)
         check('forget: nor in the log', who not in open(os.path.join(place, 'log')).read())
         again = subprocess.run([binary, 'status', database], capture_output=True)
