@@ -194,6 +194,9 @@ bench-detectors: $B/bench_detectors $B/bench_uncertainty  ## nanoseconds of a va
 .PHONY: bench-peers
 bench-peers: $B/driftd  ## replay beside one Python process with River's ADWIN and orjson (from PyPI)
 	@python3 tests/bench/peers.py $B/driftd $B/bench
+.PHONY: bench-models
+bench-models: $B/driftd  ## 100 models of 50 features in one process: memory, commits, rate, beside what check says
+	@python3 tests/bench/models.py $B/driftd $B/bench $(MODELS)
 bench-labels: $B/bench_labels  ## labels while WAITING=10000000 predictions wait: speed, memory, restart
 	@mkdir -p $B/bench && $B/bench_labels $B/bench $(WAITING)
 .PHONY: bench-delay

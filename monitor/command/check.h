@@ -67,7 +67,7 @@ struct check_model {
 
 /* Bytes; "a day" at check.rate[i] records a second for each model whose rate is not known. */
 struct check_cost {
-	double journal, streams, lookahead, broker, cache, memory; /* in memory, at most; their sum */
+	double journal, streams, lookahead, broker, cache, program, memory; /* in memory, at most; their sum */
 	double commit;                   /* of a commit in which everything has changed */
 	double interval_s;               /* between commits under load */
 	double day[CHECK_RATES_MAX];     /* written */

@@ -14,18 +14,24 @@
 #include "monitor/decode/record.h"
 #include "monitor/label/explain.h"
 #include "monitor/label/journal.h"
+#include "monitor/pipeline_inside.h"
 #include "monitor/source/merge.h"
 #include "monitor/source/merge_lane.h"
 #include "monitor/stream/joint.h"
 #include "monitor/stream/rows.h"
+#include "monitor/stream/segment.h"
+#include "storage/labels.h"
 
 enum {
 	/* State of a stream in a commit (both tests, window, episode), measured; text of categories
 	 * apart. */
-	STATE_NUMERIC = 7000,
-	STATE_BINARY = 2000,
+	STATE_NUMERIC = 7700,
+	STATE_BINARY = 3600,
 	STATE_CATEGORICAL = 9000,
 	STATE_MODEL = 2000,
+	STATE_LABELS = 17000,
+	STATE_EXPLAINED = 350,    /* of a model, for each column of its explanations ... */
+	STATE_CONCENTRATION = 1020, /* ... and the same of a stream of labels */
 	STATE_JOINT = 2000, /* of one of its scores: bins, bets */
 	/* A row of `statistics` with its histogram, and of `label_statistics`. */
 	ROW_BYTES = 320,
@@ -43,6 +49,10 @@ enum {
 	COMMIT_S_MAX = 30,
 	DAY_S = 86400,
 	YEAR_DAYS = 365,
+	LABEL_DAYS = 3,
+	TAILS = 3,                  /* streams of labels of an interval: coverage, below, above */
+	PROGRAM_BYTES = 18 << 20,   /* code, libraries, a decoder; measured */
+	WAITING_ROWS = 600,         /* of a row of statistics that waits for its commit */
 };
 
 static double
@@ -73,16 +83,46 @@ stream_memory(const struct check_model *m, int type)
 
 	if (type != STREAM_BINARY)
 		bytes += sizeof(struct cells) + LIMIT_WARMUP * sizeof(double);
+	bytes += LIMIT_WARMUP * (sizeof(struct learned) + 2 * sizeof(double)); /* of the evidence: kept, and used */
 	return bytes + detector_memory(method[type][0]) + detector_memory(method[type][1]);
+}
+
+static double
+explained(const struct check_model *m)
+{
+	double features = m->type[STREAM_NUMERIC] + m->type[STREAM_CATEGORICAL];
+	double most = m->config->labels_enabled ? m->config->labels_explain : 0;
+
+	return most > 0 ? EXPLAIN_OUTPUTS + fmin(features, most) : 0;
 }
 
 static double
 journal_row(const struct check_model *m, double fixed)
 {
-	double features = m->type[STREAM_NUMERIC] + m->type[STREAM_CATEGORICAL], explain = m->config->labels_explain;
+	return fixed + (double)m->config->classes.n * sizeof(double) + explained(m);
+}
 
-	return fixed + (double)m->config->classes.n * sizeof(double) +
-	       (explain > 0 ? EXPLAIN_OUTPUTS + fmin(features, explain) : 0);
+/* Batches: of features, own streams and shares of segments; of outputs and outcomes of a version, for all
+ * records and for each segment, whose features may have one too. */
+static double
+batch_memory(const struct check_model *m)
+{
+	const struct model_config *config = m->config;
+	double segments = segment_families(config) - 1.0;
+	double batches = 2 + (segments > 0) + 2 * (1 + segments) + (config->segment_features ? segments : 0);
+
+	return batches * sizeof(struct rows) + ROWS_MAX * explained(m);
+}
+
+/* Days with labels still to come, and everything; what each stream of labels counts for explanations. */
+static double
+label_memory(const struct check_model *m)
+{
+	if (!m->config->labels_enabled)
+		return 0;
+	return LABEL_DAYS * segment_families(m->config) * (double)sizeof(struct label_detail) +
+	       m->class[CLASS_LABELS].streams * explained(m) * EXPLAIN_PHASES * EXPLAIN_SLOTS *
+	       sizeof(struct cell_count);
 }
 
 static void
@@ -101,7 +141,8 @@ memory(struct check *c)
 		for (int t = 0; t < CHECK_TYPES; t++)
 			if (m->type[t])
 				cost->streams += m->type[t] * stream_memory(m, t);
-		cost->streams += 3 * sizeof(struct rows);
+		cost->streams += batch_memory(m);
+		cost->journal += label_memory(m);
 		if (m->joint)
 			cost->streams += 2 * (sizeof(struct rows) + sizeof(struct stream)) +
 			                 detector_memory("projections") +
@@ -112,7 +153,17 @@ memory(struct check *c)
 	                                sizeof(struct slot) + RECORD_BUFFERS));
 	cost->broker = fmax(QUEUE_BYTES, partitions * QUEUE_BYTES_MIN);
 	cost->cache = CACHE_BYTES;
-	cost->memory = cost->journal + cost->streams + cost->lookahead + cost->broker + cost->cache;
+	cost->program = PROGRAM_BYTES + (double)ROLL_ROWS * WAITING_ROWS;
+	cost->memory = cost->program + cost->journal + cost->streams + cost->lookahead + cost->broker + cost->cache;
+}
+
+static double
+label_state(const struct check_model *m)
+{
+	double streams = fmax(m->class[CLASS_LABELS].streams, TAILS);
+
+	return m->config->labels_enabled ?
+		STATE_LABELS + explained(m) * (STATE_EXPLAINED + STATE_CONCENTRATION * streams) : 0;
 }
 
 static double
@@ -124,7 +175,8 @@ state_bytes(const struct check *c, const struct check_model *m)
 		return (m->streams + 2 * m->joint) * c->state_bytes + STATE_MODEL;
 	return joint + m->type[STREAM_NUMERIC] * (double)STATE_NUMERIC +
 	       m->type[STREAM_BINARY] * (double)STATE_BINARY +
-	       m->type[STREAM_CATEGORICAL] * (double)STATE_CATEGORICAL + STATE_MODEL;
+	       m->type[STREAM_CATEGORICAL] * (double)STATE_CATEGORICAL + STATE_MODEL +
+	       label_state(m);
 }
 
 /* Windows of a model in a day. */

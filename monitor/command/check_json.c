@@ -167,6 +167,7 @@ put_cost(const struct check *c)
 	put_number("lookahead", cost->lookahead, ",");
 	put_number("broker", cost->broker, ",");
 	put_number("cache", cost->cache, ",");
+	put_number("program", cost->program, ",");
 	put_number("total", cost->memory, "},");
 	put_key("disk_bytes");
 	fputc('{', stdout);

@@ -200,7 +200,8 @@ print_cost(const struct check *c)
 		double bytes;
 	} part[] = { { "label journals", cost->journal }, { "streams", cost->streams },
 		     { "look-ahead of partitions", cost->lookahead }, { "messages fetched ahead", cost->broker },
-		     { "cache of the database", cost->cache } };
+		     { "cache of the database", cost->cache },
+		     { "the program, rows that wait", cost->program } };
 
 	printf("\n");
 	heading("Memory");
