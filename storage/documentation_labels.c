@@ -64,6 +64,8 @@ const struct documentation documentation_labels[] = {
 	{ "*", "ece_debiased",
 	  "Calibration error in the same bins as a root mean square, less what chance adds (Kumar, Liang, Ma "
 	  "2019)." },
+	{ "*", "ece_adaptive",
+	  "The same in 15 bins of equal mass, of days and of the recent past (confidence from 8192 bins)." },
 	{ "*", "mce", "Largest gap between accuracy and confidence in a bin." },
 	{ "*", "auroc",
 	  "Area under the ROC curve of the probability of the second of two classes, from 8192 bins of its log "

@@ -47,9 +47,43 @@ limits(const struct label_detail *d, enum label_replica weight, enum label_repli
 	metric_bootstrap_limits(mean, n, LABEL_REPLICAS, ALPHA, low, high);
 }
 
+/* Bins of equal mass instead of equal width (Nixon et al. 2019), less what chance adds (Kumar, Liang, Ma
+ * 2019): as root mean square. A bin of the counts is never cut, so masses are nearly equal. */
+static double
+adaptive_calibration(const struct label_detail *d)
+{
+	double all = 0, sum = 0, n = 0, right = 0, confidence = 0, seen = 0;
+	uint32_t bins = 1;
+
+	for (int i = 0; i < LABEL_AUC_BINS; i++)
+		all += (double)d->right[i] + d->wrong[i];
+	if (all < 2)
+		return (double)NAN;
+	for (uint32_t i = 0; i < LABEL_AUC_BINS; i++) {
+		double here = (double)d->right[i] + d->wrong[i];
+
+		n += here;
+		seen += here;
+		right += d->right[i];
+		confidence += here * metric_auc_middle(i);
+		if (seen < all * bins / LABEL_BINS || n <= 0)
+			continue;
+		while (seen >= all * bins / LABEL_BINS && bins < LABEL_BINS)
+			bins++;
+		if (n > 1) {
+			double accuracy = right / n, gap = accuracy - confidence / n;
+
+			sum += n / all * (gap * gap - accuracy * (1 - accuracy) / (n - 1));
+		}
+		n = right = confidence = 0;
+	}
+	return sqrt(fmax(sum, 0));
+}
+
 void
 label_detail_figures(const struct label_detail *d, const struct label_row *row, struct label_figures *out)
 {
+	out->ece_adaptive = adaptive_calibration(d);
 	out->error_auroc = metric_auc(d->right, d->wrong);
 	out->auroc = metric_auc(d->positive, d->negative);
 	if (row->errors_n >= LABELS_MIN) {

@@ -50,7 +50,7 @@ enum {
 	X(auroc) X(error_auroc) X(bias_low) X(bias_high) X(mae_low) X(mae_high) X(rmse_low) X(rmse_high) \
 	X(brier_low) X(brier_high) X(nll_low) X(nll_high) X(winkler_low) X(winkler_high)            \
 	X(crps) X(crps_low) X(crps_high) X(pinball) X(pit_mean) X(pit_bias) X(pit_spread) X(pit_skew) \
-	X(pit_tails) X(pit_p_value)
+	X(pit_tails) X(pit_p_value) X(ece_adaptive)
 
 struct label_row { /* one model, version, segment and window; sums are absolute */
 	int64_t window_ms, width_ms;  /* the window, and its hour and day: three rows in all */

@@ -114,8 +114,8 @@ struct view {
 	t ".nll_low, " t ".nll_high, " t ".winkler_low, " t ".winkler_high, " t ".crps, "          \
 	t ".crps_low, " t ".crps_high, " t ".pinball, " t ".pit_mean, " t ".pit_bias, "            \
 	t ".pit_spread, " t ".pit_skew, " t ".pit_tails, " t ".pit_p_value, "                      \
-	t ".ece15, " t ".ece_debiased, " t ".mce, " t ".reliability, " t ".resolution, "           \
-	t ".uncertainty, " t ".predictions, " t ".labelled_share"
+	t ".ece15, " t ".ece_debiased, " t ".ece_adaptive, " t ".mce, " t ".reliability, "         \
+	t ".resolution, " t ".uncertainty, " t ".predictions, " t ".labelled_share"
 /* Of the coverage stream beside a row of label_statistics or label_recent (s is its labels stream). */
 #define ASSUMPTION                                                                                 \
 	"(SELECT CASE WHEN EXISTS(SELECT 1 FROM alerts a WHERE a.stream_id = c.stream_id"          \

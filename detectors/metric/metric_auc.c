@@ -15,6 +15,14 @@ metric_auc_bin(double p)
 }
 
 double
+metric_auc_middle(uint32_t bin)
+{
+	double odds = (bin + 0.5) * (2 * OCTAVES / METRIC_AUC_BINS) - OCTAVES;
+
+	return 1 / (1 + exp2(-odds));
+}
+
+double
 metric_auc(const uint32_t *high, const uint32_t *low)
 {
 	double above = 0, lows = 0, highs = 0;

@@ -10,6 +10,7 @@
 enum { METRIC_AUC_BINS = 8192 };
 
 uint32_t metric_auc_bin(double p); /* p in [0, 1] */
+double metric_auc_middle(uint32_t bin); /* the probability in the middle of a bin */
 /* P(p of a high > p of a low) + half of P(equal); NaN when there is none of a kind. */
 double metric_auc(const uint32_t *high, const uint32_t *low);
 

@@ -67,6 +67,28 @@ def auc(high, low):
     return sum((h > v) + 0.5 * (h == v) for h in high for v in low) / (len(high) * len(low))
 
 
+def adaptive(top, right):
+    """15 bins of equal mass; equal log odds stay together, and count as the middle of their bin."""
+    if len(top) < 2:
+        return None
+    places = collections.defaultdict(list)
+    for c, r in zip(top, right):
+        places[log_odds_bin(c)].append(r)
+    n, seen, total, bins, group = len(top), 0, 0.0, 1, []
+    for place in sorted(places):
+        middle = 1 / (1 + 2 ** -((place + 0.5) * 80 / 8192 - 40))
+        group += [(middle, r) for r in places[place]]
+        seen += len(places[place])
+        if seen * 15 < n * bins:
+            continue
+        bins = max(bins, min(15, seen * 15 // n + 1))
+        if len(group) > 1:
+            k, r = len(group), sum(r for _, r in group) / len(group)
+            total += k / n * ((r - sum(c for c, _ in group) / k) ** 2 - r * (1 - r) / (k - 1))
+        group = []
+    return math.sqrt(max(0, total))
+
+
 def classification(rows, classes):
     n = len(rows)
     pairs = [(p['class'], label) for p, label, _ in rows]
@@ -104,6 +126,7 @@ def classification(rows, classes):
     out['uncertainty'] = base * (1 - base)
     out['ece_debiased'] = math.sqrt(max(0, sum(k / n * ((c - r) ** 2 - r * (1 - r) / (k - 1))
                                                for k, c, r in gap.values() if k > 1)))
+    out['ece_adaptive'] = adaptive(top, right)
     return out
 
 
