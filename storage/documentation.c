@@ -98,7 +98,8 @@ const struct documentation documentation_table[] = {
 	{ "streams", "kind",
 	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, score (of labelled"
 	  " forecasts: crps, winkler, nonconformity), segment, joint,"
-	  " own, at_most, at_least (own streams and their limits), labels, ..." },
+	  " own, at_most, at_least (own streams and their limits), quality (of the records themselves),"
+	  " labels, ..." },
 	{ "streams", "field", "Feature, class or measure." },
 	{ "streams", "type", "numeric, binary, categorical or labels." },
 	{ "streams", "first_ms", "Event time of its first record." },

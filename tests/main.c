@@ -36,6 +36,7 @@
 	X(own) \
 	X(pipeline) \
 	X(private) \
+	X(quality) \
 	X(rebaseline) \
 	X(run_length) \
 	X(score) \

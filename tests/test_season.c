@@ -185,12 +185,12 @@ a_declared_week_needs_two_weeks_of_reference(void **state)
 	write_season(&w, 0);
 	history_replay(&w, HEAD "    season: week\n    reference: {span: 8d}\n");
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
-	                            " AND promise = 'void' AND why = 'short'"), 8);
+	                            " AND promise = 'void' AND why = 'short'"), 10);
 	history_replay(&w, HEAD "    season: week\n");
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM drift_now WHERE role = 'paging' AND season = 'week'"
-	                            " AND promise = 'certified'"), 8);
+	                            " AND promise = 'certified'"), 10);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM detectors WHERE json_extract(params, '$.cycle') = 7"),
-	                 8);
+	                 10);
 	history_close(&w);
 }
 

@@ -2,6 +2,7 @@
  *
  *     w  = max(min_effect sqrt(theta (1 - theta)), W of the cell's indicator), over all keys
  *     hi = min(.999, Beta quantile(1 - .005/(2K); a + 1, n - a) + w)     per key
+ *     (ceiling: leave: where it would be above .999, no bet on a rise)
  *     lo =           Beta quantile(.005/(2K); a, n - a + 1) - w
  *
  * Cells: the `top` most frequent values (ties in byte order), __other__ if there are more, __new__.
@@ -129,12 +130,15 @@ fill_bets(const struct tolerant_cells *c, double *hit, double *miss, double a, d
 	double high = special_beta_quantile(1 - level, a + 1, n - a) + w;
 	double low = special_beta_quantile(level, a, n - a + 1) - w;
 
+	/* cut to less than it is, a share of 1 would gain at every record */
+	bool none = c->ceiling == TOLERANT_LEAVE && high > HIGH_MAX;
+
 	high = fmin(HIGH_MAX, high);
 	for (uint32_t i = 0; i < TOLERANT_UPS; i++) {
 		double q = fmin(ups[i] * high, (1 + high) / 2);
 
-		hit[i] = q / high;
-		miss[i] = (1 - q) / (1 - high);
+		hit[i] = none ? .5 : q / high;
+		miss[i] = none ? .5 : (1 - q) / (1 - high);
 	}
 	for (uint32_t i = TOLERANT_UPS; i < c->bets; i++) {
 		double q = downs[i - TOLERANT_UPS] * low;
@@ -206,6 +210,7 @@ tolerant_cells_init(struct tolerant_cells *c, void *memory, const struct toleran
 
 	*c = (struct tolerant_cells){ .cells = 1, .keys = ref->keys, .codes = ref->categories };
 	c->bets = TOLERANT_UPS + (o->side == TOLERANT_UP ? 0 : TOLERANT_DOWNS);
+	c->ceiling = (enum tolerant_ceiling)o->ceiling;
 	c->hit = memory;
 	c->miss = c->hit + most * ref->keys;
 	c->share = c->miss + most * ref->keys;

@@ -15,12 +15,17 @@ struct tolerant_share_options {
 	uint32_t cycle;
 	uint32_t top; /* values with a cell of their own; unused by tolerant-binary */
 	int side;     /* enum tolerant_side */
+	int ceiling;  /* enum tolerant_ceiling */
 };
 enum tolerant_side { TOLERANT_BOTH, TOLERANT_UP };
+/* Shares that the reference lets be above .999: taken as .999, which bounds nothing where they are
+ * above it, or not bet to rise. */
+enum tolerant_ceiling { TOLERANT_CUT, TOLERANT_LEAVE };
 
 /* Lane of a bet = bets * cell + bet; the first TOLERANT_UPS of a cell bet on more of it. */
 struct tolerant_cells {
 	uint32_t cells, keys, codes;
+	enum tolerant_ceiling ceiling;
 	uint32_t bets;    /* of a cell: TOLERANT_UPS, or with TOLERANT_DOWNS */
 	uint32_t lanes;   /* bets * cells, padded to a multiple of 8 */
 	uint32_t *cell;   /* [codes] cell of a code; codes beyond are the last cell, __new__ */

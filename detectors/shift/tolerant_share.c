@@ -29,6 +29,7 @@
 enum { CHUNK = 8 * LANES_BLOCK, BINARY_LANES = 8 };
 
 static const char *const sides[] = { "both", "up", NULL };
+static const char *const ceilings[] = { "cut", "leave", NULL };
 
 #define MIN_EFFECT_OPTION                                                                          \
 	OPT_F64(struct tolerant_share_options, min_effect, "min_effect", "0.1", 0, 1e6,            \
@@ -40,16 +41,22 @@ static const char *const sides[] = { "both", "up", NULL };
 	OPT_ENUM(struct tolerant_share_options, side, "side", "both", sides,                       \
 	         "Bet on falling shares too, or only on rising ones.")
 
+#define CEILING_OPTION                                                                             \
+	OPT_ENUM(struct tolerant_share_options, ceiling, "ceiling", "cut", ceilings,               \
+	         "Shares that may be above .999: bet on a rise from there, or leave them out, as the daemon does.")
+
 static const struct option binary_options[] = {
 	MIN_EFFECT_OPTION,
 	CYCLE_OPTION,
 	SIDE_OPTION,
+	CEILING_OPTION,
 	OPT_END,
 };
 static const struct option categorical_options[] = {
 	MIN_EFFECT_OPTION,
 	CYCLE_OPTION,
 	SIDE_OPTION,
+	CEILING_OPTION,
 	OPT_U32(struct tolerant_share_options, top, "top", "63", 1, 1024,
 	        "Most frequent values that are watched one by one."),
 	OPT_END,

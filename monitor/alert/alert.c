@@ -174,6 +174,7 @@ alert_open(struct test *t, const struct rows *rows, uint32_t i, struct outbound 
 	struct change ch = { 0 };
 
 	runner_change(t->runner, &ch);
+	n->cell = ch.cell;
 	if (s->kind == STREAM_JOINT && !s->vector)
 		joint_mean_alarm(s, &n->started_ms);
 	/* one record can open a second episode of the same stream only after many others were released
@@ -230,6 +231,7 @@ later_news(struct stream *s, enum news_kind kind, uint64_t sequence, int64_t wat
 	n->opened_ms = s->episode.opened_ms;
 	n->started_ms = s->episode.started_ms;
 	n->effect = *effect;
+	n->cell = s->episode.cell;
 	memcpy(n->harm, s->model->harm, sizeof n->harm);
 	diagnosis_look(s, &n->standing);
 	n->statistic = (double)NAN;

@@ -100,6 +100,11 @@ rate_text(const struct news *n, char *out, size_t size)
 	sign = falls ? -100 : 100;
 	low = falls ? e->high : e->low;
 	high = falls ? e->low : e->high;
+	if (kind_table[s->kind].class == CLASS_QUALITY) {
+		snprintf(out, size, "%.3g %% -> %.3g %%, %+.3g points (95 %%: %.3g to %.3g)", 100 * from, 100 * to,
+		         sign * e->size, sign * low, sign * high);
+		return;
+	}
 	snprintf(out, size, "%s %.4g -> %.4g, %+.3g points (95 %%: %.3g to %.3g)", name, from, to, sign * e->size,
 	         sign * low, sign * high);
 }
@@ -156,6 +161,7 @@ what_text(const struct news *n, char *out, size_t size)
 	double shown;
 	bool falls;
 	bool tail = is_tail(s);
+	size_t at;
 	const char *const *verb = s->kind == STREAM_COVERAGE && !tail ? fell :
 	                          s->type == STREAM_BINARY ? rose : others;
 
@@ -166,6 +172,12 @@ what_text(const struct news *n, char *out, size_t size)
 	if (stream_is_contract(s)) {
 		snprintf(out, size, "%.200s %s", s->name,
 		         promised[n->kind]);
+		return;
+	}
+	if (kind_table[s->kind].class == CLASS_QUALITY) {
+		quality_words(s, n->cell, out, size);
+		at = strlen(out);
+		snprintf(out + at, size - at, " %s", (n->effect.size < 0 ? fell : rose)[n->kind]);
 		return;
 	}
 	if (limited_shown(s, 0, &shown, &falls))

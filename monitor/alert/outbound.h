@@ -35,6 +35,7 @@ struct news {
 	uint32_t row;
 	double statistic;
 	struct effect effect;
+	uint32_t cell;             /* categorical: the watched one */
 	enum promise promise;
 	const char *resolved_by;   /* NEWS_OVER: static text */
 	const char *method;

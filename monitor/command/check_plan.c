@@ -243,6 +243,9 @@ expect_streams(struct check_model *m)
 		m->class[CLASS_INPUTS].step = m->class[CLASS_OUTPUTS].step = m->class[CLASS_QUALITY].step =
 			config->thin;
 	add_stream(m, CLASS_QUALITY, STREAM_BINARY, numeric + categorical + 2);
+	/* of the records themselves: late ones, predictions told twice, type errors, numbers of classes */
+	add_stream(m, CLASS_QUALITY, STREAM_BINARY, config->labels_enabled ? 2 : 1);
+	add_stream(m, CLASS_QUALITY, STREAM_CATEGORICAL, config->classes.n ? 2 : 1);
 	add_stream(m, CLASS_OUTPUTS, STREAM_NUMERIC, 1);
 	add_stream(m, CLASS_OUTPUTS, config->classes.n ? STREAM_CATEGORICAL : STREAM_NUMERIC, 1);
 	expect_segments(m, numeric, categorical);

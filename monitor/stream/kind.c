@@ -33,6 +33,8 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                     .rows = ROWS_OWN, .rises_only = true },
 	[STREAM_AT_LEAST] = { .name = "at_least", .class = CLASS_INPUTS, .alert = "performance", .unit = "points",
 	                      .rows = ROWS_OWN, .rises_only = true },
+	[STREAM_QUALITY] = { .name = "quality", .class = CLASS_QUALITY, .alert = "quality",
+	                     .unit = "points", .rows = ROWS_ARRIVALS, .always_delivered = true },
 };
 
 enum stream_kind

@@ -27,6 +27,7 @@ enum stream_kind {
 	STREAM_OWN,      /* own:NAME, a value of the user's own (own.h) */
 	STREAM_AT_MOST,  /* at_most:NAME, its losses against a stated limit */
 	STREAM_AT_LEAST, /* at_least:NAME */
+	STREAM_QUALITY,  /* quality:FAULT, of the records themselves (quality.h) */
 	STREAM_KINDS
 };
 
@@ -41,6 +42,7 @@ enum kind_rows {
 	ROWS_OUTCOMES,    /* joined labels of a version */
 	ROWS_RECORDS,     /* all records of the model */
 	ROWS_JOINT,       /* of the joint (joint.h) */
+	ROWS_ARRIVALS,    /* all records of the model, those that are told twice too */
 	ROWS_OWN,         /* own streams, whatever the version */
 	ROWS_SOURCE,      /* those of the stream that it is about (`source`) */
 };

@@ -78,6 +78,7 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 	m->window_previous_ms = INT64_MIN;
 	m->features = must_calloc(1, sizeof *m->features);
 	m->own = must_calloc(1, sizeof *m->own);
+	m->arrivals = must_calloc(1, sizeof *m->arrivals);
 	m->own_stream = must_calloc(m->config->owns, sizeof(struct stream *));
 	m->segments = segments_create(m);
 	m->records = m->segments ? must_calloc(1, sizeof *m->records) : NULL;
@@ -125,6 +126,7 @@ model_destroy(struct model *m)
 	}
 	rows_free(m->features);
 	rows_free(m->own);
+	rows_free(m->arrivals);
 	free(m->own_stream);
 	rows_free(m->records);
 	segments_destroy(m->segments);
@@ -140,7 +142,8 @@ model_destroy(struct model *m)
 size_t
 model_bytes(const struct model *m)
 {
-	size_t bytes = sizeof *m + sizeof *m->features + sizeof *m->own + m->versions * 2 * sizeof(struct rows);
+	size_t bytes = sizeof *m + sizeof *m->features + sizeof *m->own + sizeof *m->arrivals +
+	               m->versions * 2 * sizeof(struct rows);
 
 	for (uint32_t i = 0; i < m->versions; i++)
 		bytes += (m->version[i]->probes ? sizeof(struct rows) : 0) +
@@ -353,6 +356,7 @@ model_flush(struct model *m)
 	rows_flush(m, m->features);
 	joint_flush(m);
 	rows_flush(m, m->own);
+	rows_flush(m, m->arrivals);
 	if (m->records)
 		rows_flush(m, m->records);
 	for (uint32_t i = 0; m->segments && i < m->segments->n; i++)

@@ -16,6 +16,7 @@
 #include "monitor/stream/joint.h"
 #include "monitor/stream/own.h"
 #include "monitor/stream/plan.h"
+#include "monitor/stream/quality.h"
 #include "monitor/stream/rows.h"
 #include "monitor/stream/segment.h"
 #include "monitor/stream/stream.h"
@@ -169,6 +170,9 @@ struct model {
 	struct rows *features;
 	struct rows *own;           /* own streams (own.h) */
 	struct stream **own_stream; /* [config->owns] NULL: not yet */
+	struct rows *arrivals;      /* faults of records (quality.h) */
+	struct stream *quality[QUALITY_FAULTS]; /* NULL: not yet */
+	struct stream *wrong_type;  /* of the present record: first stream with a value of another type */
 	struct rows *records;       /* of the shares of segments; NULL: no segments */
 	struct segments *segments;  /* NULL: none */
 	uint16_t combination;       /* segments of the record that is being taken */

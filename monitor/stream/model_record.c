@@ -46,10 +46,14 @@ set_category(struct model *m, struct stream *s, uint32_t at, const struct record
 void
 model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
 {
+	uint64_t wrong = m->counter[COUNT_FIELDS_TYPE];
+
 	if (s->code)
 		set_category(m, s, at, r, c);
 	else
 		set_number(s, at, c, &m->counter[COUNT_FIELDS_TYPE]);
+	if (m->counter[COUNT_FIELDS_TYPE] != wrong && !m->wrong_type)
+		m->wrong_type = s;
 }
 
 /* The first value decides the type where nothing is configured (a fit came before any stream). */
@@ -386,6 +390,7 @@ model_record(struct model *m, const struct record *r)
 		place = labels_place(m->labels, r, &key);
 	if (place == PLACE_DUPLICATE) {
 		m->counter[COUNT_DUPLICATE_PREDICTIONS]++;
+		quality_take(m, r, &f, true);
 		return;
 	}
 	count_record(m, r);
@@ -400,6 +405,8 @@ model_record(struct model *m, const struct record *r)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_OWN && place != PLACE_TWIN)
 		own_take(m, r, &f);
+	if (place != PLACE_TWIN)
+		quality_take(m, r, &f, false);
 	take_segments(m, r, &f, true, place == PLACE_TWIN);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;
@@ -436,6 +443,7 @@ model_fit_record(struct model *m, const struct record *r)
 		take_features(m, r, &f);
 	if (r->parts & RECORD_OWN)
 		own_take(m, r, &f);
+	quality_take(m, r, &f, false);
 	take_segments(m, r, &f, !m->common->refitting, false);
 	if (!(r->parts & RECORD_PREDICTION) && r->form == FORM_NONE && !r->logits && !ood_concerns(m, r))
 		return;

@@ -289,6 +289,8 @@ place(struct model *m, enum stream_kind kind, const struct stream_row *row, stru
 	*v = NULL;
 	if (kind_table[kind].rows == ROWS_OWN)
 		return m->own;
+	if (kind_table[kind].rows == ROWS_ARRIVALS)
+		return m->arrivals;
 	if (kind_table[kind].rows == ROWS_RECORDS) {
 		m->records = m->records ? m->records : must_calloc(1, sizeof *m->records);
 		return m->records;
@@ -410,6 +412,8 @@ load_stream(void *ctx, const struct stream_row *row)
 	bind(v, s, rows);
 	if (rows == m->own)
 		own_bind(m, s);
+	if (rows == m->arrivals)
+		quality_bind(m, s);
 	if (kind == STREAM_JOINT)
 		joint_bind(m, s);
 	return 0;

@@ -36,6 +36,7 @@ write_parameter(struct test *t, const struct option *row, const void *own)
 struct parameter {
 	const char *name;
 	double value;
+	const char *word; /* of a choice; NULL: the value */
 };
 
 static int
@@ -58,7 +59,10 @@ test_options(struct test *t, const struct detector *det, const struct parameter 
 		}
 		for (size_t i = 0; i < parameters && !shown && !err; i++)
 			if (!strcmp(parameter[i].name, row->name)) {
-				snprintf(text, sizeof text, "%.17g", parameter[i].value);
+				if (parameter[i].word)
+					snprintf(text, sizeof text, "%s", parameter[i].word);
+				else
+					snprintf(text, sizeof text, "%.17g", parameter[i].value);
 				err = option_set(row, own, text, d);
 				shown = true;
 			}
@@ -208,7 +212,7 @@ static void
 start_known_null(struct test *t, const struct made_reference *r, uint64_t hash)
 {
 	const struct stream *s = t->stream;
-	struct parameter p0 = { s->type == STREAM_BINARY ? "p0" : "m", s->known_p0 };
+	struct parameter p0 = { s->type == STREAM_BINARY ? "p0" : "m", s->known_p0, NULL };
 	struct runner_options o = options(t);
 	struct made_reference warm = { 0 };
 	bool stated = stated_null(t); /* else the configured test states it */
@@ -238,12 +242,16 @@ static void
 start_learnt(struct test *t, const struct made_reference *r, uint64_t hash)
 {
 	const struct stream *s = t->stream;
-	struct parameter p[] = { { "min_effect", s->model->config->min_effect },
-		                 { "cycle", s->season ? season_cycle(s->season->season) : 1 } };
+	struct parameter p[4] = { { "min_effect", s->model->config->min_effect, NULL }, { "ceiling", 0, "leave" } };
 	struct runner_options o = options(t);
 	const char *method = method_now(t);
+	size_t n = 2;
 
-	test_create(t, method, p, s->season ? 2 : 1, &o, r, hash);
+	if (s->season)
+		p[n++] = (struct parameter){ "cycle", season_cycle(s->season->season), NULL };
+	if (s->kind == STREAM_QUALITY) /* a fault that becomes rarer is none, and one that is named says more */
+		p[n++] = (struct parameter){ "side", 0, "up" };
+	test_create(t, method, p, n, &o, r, hash);
 }
 
 static void
@@ -296,7 +304,8 @@ static void
 start_joint(struct test *t, const struct made_reference *r, uint64_t hash)
 {
 	struct stream *s = t->stream;
-	struct parameter p[] = { { "projections", s->model->config->joint_projections }, { "mahalanobis", 1 } };
+	struct parameter p[] = { { "projections", s->model->config->joint_projections, NULL },
+		                 { "mahalanobis", 1, NULL } };
 	struct runner_options o = options(t);
 	struct made_reference vectors;
 
