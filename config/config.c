@@ -23,7 +23,6 @@ static const char *const privacies[] = { "plain", "bin", "hash", NULL };
 #define DAY 86400000.0
 #define C struct config
 
-static const char *const no_data_choices[] = { "off", NULL };
 
 static const struct config_key kafka_keys[] = {
 	CONFIG_OWN(C, kafka.brokers, "brokers", config_kafka_read_brokers, config_kafka_write_brokers,
@@ -124,8 +123,10 @@ const struct config_key config_keys[] = {
 		.write = config_value_write_nothing,
 		.type = "32 hexadecimal digits",
 		.unset = "drawn when the database is created" },
-	CONFIG_KEY(OPT_ENUM(C, no_data, "no_data", "off", no_data_choices,
-	                    "The alarm on silence: this version has none.")),
+	{ .option = { .name = "no_data", .help = "How long no record of a model may come, for all models." },
+		.read = config_key_deferred,
+		.type = "auto, off or a duration",
+		.unset = "auto" },
 	CONFIG_OWN(C, on_gap_stop, "on_gap", config_value_read_on_gap, config_value_write_on_gap,
 	           "continue", 0, 0, "continue | stop",
 	           "After records were lost: record the gap and go on, or stop."),

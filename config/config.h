@@ -51,6 +51,7 @@ struct field_config {
 	struct strings path;
 };
 
+enum { NO_DATA_AUTO = -1 };
 enum revision { REVISION_FIRST, REVISION_LAST };
 enum recalibrate { RECALIBRATE_OFF, RECALIBRATE_ACI, RECALIBRATE_DTACI };
 enum coverage_calibration { CALIBRATION_FROM_RECORD = -1, CALIBRATION_UNKNOWN = 0 };
@@ -130,7 +131,7 @@ struct model_config {
 	double ts_unit_ms;               /* 1 ms, 1000 s, .001 us, 1e-6 ns */
 	double min_effect;               /* sigma-equivalents; 0.1 */
 	uint32_t resolve_after;          /* records; 0 */
-	int no_data;                     /* 0: off */
+	int64_t no_data_ms;              /* silence that is allowed; 0: any; NO_DATA_AUTO */
 	struct own_stream_config *own;   /* [owns] in the order of the file */
 	size_t owns;
 	struct tests_config *test_list;  /* [test_lists] later ones go before earlier ones */
@@ -222,7 +223,6 @@ struct config {
 	int64_t merge_stall_ms;   /* 30 s */
 	uint64_t seed;            /* 1 */
 	char *id_hash_key;        /* 32 hex digits, or NULL: drawn when the database is created */
-	int no_data;              /* 0: off */
 	bool on_gap_stop;         /* on_gap: continue (default) | stop */
 	enum privacy_values privacy; /* privacy: {values: plain | bin | hash} */
 	int64_t keep_fine_ms, keep_hour_ms;  /* retention: {window: 2d, hour: 30d, day: forever} */

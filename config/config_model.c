@@ -23,8 +23,6 @@ static const char *const seasons[] = { "auto", "none", "day", "week", NULL };
 #define DAY 86400000.0
 #define M struct model_config
 
-static const char *const no_data_choices[] = { "off", NULL };
-
 static const struct config_key topic_keys[] = {
 	CONFIG_OWN_UNSET(M, topics_records, "records", config_value_read_topics,
 	                 config_value_write_strings, 1, 1000, "list of topic names with * and ?",
@@ -203,8 +201,10 @@ const struct config_key config_model_keys[] = {
 	                   "The smallest change that matters, in standard deviations.")),
 	CONFIG_KEY(OPT_U32(M, resolve_after, "resolve_after", "0", 0, 10000,
 	                   "Records without effect, at least, before an episode ends.")),
-	CONFIG_KEY(OPT_ENUM(M, no_data, "no_data", "off", no_data_choices,
-	                    "The alarm on silence: this version has none.")),
+	CONFIG_OWN(M, no_data_ms, "no_data", config_value_read_no_data, config_value_write_i64, "auto",
+	           60000, 365 * DAY, "auto, off or a duration",
+	           "How long no record may come: auto allows 3 times the longest gap of the last weeks, 10 "
+	           "minutes at least, once 8 days have been seen."),
 	CONFIG_OWN(M, test_list, "detectors", config_detectors_read, config_detectors_write,
 	           "{numeric: [tolerant, conformal], binary: [tolerant-binary, binary], "
 	           "categorical: [tolerant-categorical, categorical], "
@@ -336,7 +336,7 @@ write_labels(FILE *out, const struct config_key *k, const void *target)
 static int
 inherit(struct config_reading *r, const struct yaml_node *root, struct model_config *m, bool loud)
 {
-	static const char *const shared[] = { "windows", "fields" };
+	static const char *const shared[] = { "windows", "fields", "no_data" };
 	const struct yaml_node *n;
 	int err = config_key_defaults(config_model_keys, m);
 

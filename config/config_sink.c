@@ -14,7 +14,7 @@ enum { URL_BYTES_MAX = 2048, WORDS_MAX = 64 };
 static const char *const severities[] = { "info", "warning", "critical", NULL };
 static const char *const formats[] = { "json", "slack", NULL };
 static const char *const kinds[] = { "drift", "coverage", "performance", "calibration", "ood", "uncertainty",
-	"discrepancy", "confidence", "quality", "gap", "system", NULL };
+	"discrepancy", "confidence", "quality", "no_data", "gap", "system", NULL };
 
 static config_key_read_fn read_secret, read_secret_file, read_url, read_kinds, read_quiet;
 static config_key_write_fn write_nothing;
@@ -43,7 +43,7 @@ write_nothing(FILE *out, const struct config_key *k, const void *target)
 	                 "list of names with * and ?", "all", "Only alerts of these models."),         \
 	CONFIG_OWN_UNSET(S, kinds, "kinds", read_kinds, write_nothing, 1, 16, "list of kinds", "all",  \
 	                 "Only these kinds: drift, coverage, performance, calibration, ood, uncertainty, " \
-	                 "discrepancy, confidence, quality, gap, system."),                            \
+	                 "discrepancy, confidence, quality, no_data, gap, system."),                   \
 	CONFIG_KEY(OPTION_ROW(S, severity, "severity", OPTION_ENUM, enum sink_severity, "info", 0, 0,  \
 	                      severities, "The least severity that is sent here.")),                   \
 	CONFIG_OWN_UNSET(S, quiet_from, "quiet", read_quiet, write_nothing, 0, 0, "HH:MM-HH:MM",        \

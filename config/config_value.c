@@ -239,6 +239,21 @@ config_value_read_calibration(struct config_reading *r, const struct config_key 
 	return 0;
 }
 
+int
+config_value_read_no_data(struct config_reading *r, const struct config_key *k, const struct yaml_node *n,
+                          void *target)
+{
+	int64_t *value = place(k, target);
+
+	if (n->kind == YAML_SCALAR && !strcmp(n->scalar, "auto"))
+		*value = NO_DATA_AUTO;
+	else if (n->kind == YAML_SCALAR && !strcmp(n->scalar, "off"))
+		*value = 0;
+	else
+		return read_number(r, k, n, OPTION_DURATION, target);
+	return 0;
+}
+
 void
 config_value_write_f64(FILE *out, const struct config_key *k, const void *target)
 {

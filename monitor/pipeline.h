@@ -53,6 +53,10 @@ enum pipeline_step {
 /* Takes up to max records. now_ms: monotonic clock for merge_stall, 0 = wait for ever. */
 enum pipeline_step pipeline_step(struct pipeline *p, uint32_t max, int64_t now_ms);
 
+/* Are there models of which no records come (stream/silence.h)? To be called between steps. now_ms:
+ * monotonic clock; `ended`: the last step was PIPELINE_END; `outage`: no broker can be reached. */
+void pipeline_silence(struct pipeline *p, int64_t now_ms, bool ended, bool outage);
+
 /* Everything so far in one transaction. ERR_BUSY, ERR_LIMIT: try again; else stop. */
 int pipeline_commit(struct pipeline *p, struct diag *d);
 /* The open windows' rows as they stand, for the last commit of a clean stop. */

@@ -87,9 +87,9 @@ dependence_words(const struct news *n, char *out, size_t size)
 		         !strcmp(n->season, "week") ? "hour of the week" : "day of the week");
 }
 
-static int
-put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s, const char *event,
-           const struct news *n)
+int
+pipeline_put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s,
+                    const char *event, const struct news *n)
 {
 	char *body = alert_body(row, s, event, n);
 	int err = store_put_outbox(p->store, row->alert_id, event, body,
@@ -123,7 +123,7 @@ put_message(struct pipeline *p, const struct alert_row *news, const struct news 
 	row.started_ms = n->lead_started_ms;
 	if (n->kind == NEWS_OVER) /* the last of them */
 		row.state = "resolved";
-	return put_outbox(p, &row, s, n->told, n);
+	return pipeline_put_outbox(p, &row, s, n->told, n);
 }
 
 static int
@@ -223,7 +223,7 @@ put_gap(struct pipeline *p, const struct gap_out *g)
 		err = store_insert_alert(p->store, &row);
 	if (!err)
 		err = store_put_alert_event(p->store, row.alert_id, 1, "open", g->at_ms, (double)NAN, (double)NAN, text);
-	return err ? err : put_outbox(p, &row, NULL, "open", NULL);
+	return err ? err : pipeline_put_outbox(p, &row, NULL, "open", NULL);
 }
 
 static int
@@ -234,6 +234,8 @@ put_outbound(struct pipeline *p)
 
 	for (size_t i = 0; i < o->news_count && !err; i++)
 		err = put_news(p, &o->news[i]);
+	for (size_t i = 0; i < o->silences && !err; i++)
+		err = pipeline_put_silence(p, &o->silence[i]);
 	for (size_t i = 0; i < o->gaps && !err; i++) {
 		struct gap_out *g = &o->gap[i];
 

@@ -68,6 +68,10 @@ void pipeline_reject(struct pipeline *p, const struct record *r);
 void pipeline_flush_held(struct pipeline *p);
 /* pipeline_roll.c: rows of statistics that wait and are old already become hours and days. */
 void pipeline_roll(struct pipeline *p);
+/* pipeline_commit.c: a message of an alert. */
+int pipeline_put_outbox(struct pipeline *p, const struct alert_row *row, const struct stream *s,
+                        const char *event, const struct news *n);
+int pipeline_put_silence(struct pipeline *p, const struct silence_out *o); /* pipeline_silence.c */
 void pipeline_note_put(const struct statistics_out *o);
 /* pipeline_refit.c: records of the model with from <= ts < to go once more into the streams that stream_refit
  * has prepared. *span: what was found of it (rows, from, to, hash). ERR_BUSY: interrupted. */

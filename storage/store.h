@@ -268,7 +268,7 @@ struct alert_row {
 	char alert_id[33];       /* 32 hex digits */
 	char episode_id[33];
 	uint32_t stream_id;
-	const char *kind;        /* drift, coverage, performance, quality, gap, system, ... */
+	const char *kind;        /* drift, coverage, performance, quality, no_data, gap, system, ... */
 	const char *severity;    /* info, warning, critical */
 	const char *promise;
 	const char *method;
@@ -283,6 +283,8 @@ struct alert_row {
 	const char *topic;
 	int32_t partition;
 	int64_t offset;
+	const char *model;       /* of an alert without a stream, for its message alone; or NULL */
+	uint32_t message;        /* its number then; 0: 1 */
 };
 int store_insert_alert(struct store *s, const struct alert_row *row); /* same id twice: an error */
 /* NULL texts, NaN and INT64_MIN leave the column as it is; topic, partition and offset never change. */

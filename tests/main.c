@@ -42,6 +42,7 @@
 	X(score) \
 	X(season) \
 	X(segments) \
+	X(silence) \
 	X(source) \
 	X(store) \
 	X(tenant) \

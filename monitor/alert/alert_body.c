@@ -67,14 +67,16 @@ alert_body(const struct alert_row *row, const struct stream *s, const char *even
 
 	must(out != NULL);
 	fprintf(out, "{\"id\":\"%s-%u\",\"alert\":\"%s\",\"episode\":\"%s\",\"event\":\"%s\",\"state\":\"%s\"",
-	        row->episode_id, n ? n->message : 1, row->alert_id, row->episode_id, event, row->state);
+	        row->episode_id, n ? n->message : row->message ? row->message : 1, row->alert_id,
+	        row->episode_id, event, row->state);
 	if (s) {
 		put_text(out, "model", s->model->name, s->model->name_length);
 		put_text(out, "version", s->version, s->version_length);
 		put_word(out, "segment", stream_segment(s));
 		put_word(out, "stream", s->name);
 	} else {
-		fputs(",\"model\":\"\",\"version\":\"\",\"segment\":\"\",\"stream\":\"\"", out);
+		put_word(out, "model", row->model ? row->model : "");
+		fputs(",\"version\":\"\",\"segment\":\"\",\"stream\":\"\"", out);
 		put_word(out, "topic", row->topic);
 		fprintf(out, ",\"partition\":%d,\"offset\":%lld", row->partition, (long long)row->offset);
 	}

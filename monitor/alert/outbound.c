@@ -108,6 +108,13 @@ outbound_gap(struct outbound *o)
 	return memset(&o->gap[o->gaps++], 0, sizeof *o->gap);
 }
 
+struct silence_out *
+outbound_silence(struct outbound *o)
+{
+	o->silence = must_grow(o->silence, &o->silence_capacity, o->silences + 1, sizeof *o->silence);
+	return memset(&o->silence[o->silences++], 0, sizeof *o->silence);
+}
+
 void
 outbound_clear(struct outbound *o)
 {
@@ -127,7 +134,7 @@ outbound_clear(struct outbound *o)
 		if (!o->gap[i].put)
 			o->gap[kept++] = o->gap[i];
 	o->gaps = kept;
-	o->news_count = o->news_sorted = o->statistics_count = o->rejected_count = 0;
+	o->news_count = o->news_sorted = o->statistics_count = o->rejected_count = o->silences = 0;
 	o->alert = false;
 }
 
@@ -139,5 +146,6 @@ outbound_finish(struct outbound *o)
 	free(o->statistics);
 	free(o->rejected);
 	free(o->gap);
+	free(o->silence);
 	memset(o, 0, sizeof *o);
 }

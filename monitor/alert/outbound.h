@@ -82,6 +82,18 @@ struct gap_out {
 	bool put;                   /* in the transaction that is under way */
 };
 
+/* No records of a model (stream/silence.h). */
+struct silence_out {
+	bool over;
+	const char *model;
+	char alert_id[33];
+	int64_t opened_ms, at_ms;
+	char topic[256];
+	int32_t partition;
+	int64_t offset;
+	char text[1800];
+};
+
 struct outbound {
 	struct news *news;
 	size_t news_count, news_capacity;
@@ -92,6 +104,8 @@ struct outbound {
 	size_t rejected_count, rejected_capacity;
 	struct gap_out *gap;
 	size_t gaps, gap_capacity;
+	struct silence_out *silence;
+	size_t silences, silence_capacity;
 	bool alert;                 /* news to be delivered: commit soon */
 };
 
@@ -101,6 +115,7 @@ struct news *outbound_news(struct outbound *o);
 struct statistics_out *outbound_statistics(struct outbound *o);
 struct rejected_out *outbound_rejected(struct outbound *o, const struct record *r, uint64_t number);
 struct gap_out *outbound_gap(struct outbound *o);
+struct silence_out *outbound_silence(struct outbound *o);
 void outbound_clear(struct outbound *o); /* after a commit has landed; gaps that were not put stay */
 void outbound_finish(struct outbound *o);
 

@@ -366,6 +366,7 @@ loop(struct run *r, struct diag *d)
 	while (!r->stop && !err) {
 		int64_t now = clock_monotonic_ms();
 		enum pipeline_step step = pipeline_step(r->pipeline, STEP_RECORDS, now);
+		struct source_kafka_counts counts;
 		struct pipeline_status st;
 
 		if (step == PIPELINE_STOP) {
@@ -374,6 +375,8 @@ loop(struct run *r, struct diag *d)
 		}
 		if (r->until_end && step == PIPELINE_END)
 			break;
+		source_kafka_counts(r->source, &counts);
+		pipeline_silence(r->pipeline, now, step == PIPELINE_END, counts.outage);
 		pipeline_status(r->pipeline, &st);
 		publish(r, &st);
 		now = clock_monotonic_ms();

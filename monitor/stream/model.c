@@ -74,6 +74,7 @@ model_create(struct common *common, uint32_t number, struct diag *d)
 	if (!m->config)
 		m->config = &common->config->defaults;
 	m->first_ms = common->watermark_ms;
+	silence_init(&m->silence);
 	m->plan_ms = INT64_MAX;
 	m->window_previous_ms = INT64_MIN;
 	m->features = must_calloc(1, sizeof *m->features);

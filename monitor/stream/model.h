@@ -19,6 +19,7 @@
 #include "monitor/stream/quality.h"
 #include "monitor/stream/rows.h"
 #include "monitor/stream/segment.h"
+#include "monitor/stream/silence.h"
 #include "monitor/stream/stream.h"
 
 struct cell;
@@ -200,6 +201,7 @@ struct model {
 	uint32_t refs;              /* references so far: their ids do not depend on commits */
 	char ref_source[16];
 	bool ref_dirty;
+	struct silence silence;
 	struct labels *labels;      /* NULL: `labels: off` */
 	struct joint *joint;        /* NULL: not begun */
 	uint64_t counter[COUNTERS], counter_saved[COUNTERS];

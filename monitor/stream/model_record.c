@@ -382,6 +382,7 @@ model_record(struct model *m, const struct record *r)
 	uint64_t key = r->id_keyed;
 
 	m->dirty = true;
+	silence_record(m, r);
 	if (r->parts & RECORD_PROBE) {
 		version_probe_take(m, r, &f);
 		return;

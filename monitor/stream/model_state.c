@@ -106,6 +106,7 @@ save_state(const struct model *m, struct codec *c)
 	codec_put_u32(c, COUNTERS);
 	for (int i = 0; i < COUNTERS; i++)
 		codec_put_u64(c, m->counter[i]);
+	silence_save(m, c);
 	joint_save(m->joint, c);
 	segments_save(m->segments, c);
 	codec_put_u32(c, m->versions);
@@ -237,6 +238,7 @@ load_state(struct model *m, struct codec *c)
 		if (i < COUNTERS)
 			m->counter[i] = m->counter_saved[i] = count;
 	}
+	silence_load(&m->silence, c);
 	if (joint_load(m, c) || segments_load(m, c))
 		return ERR_CORRUPT;
 	n = codec_get_u32(c);
