@@ -83,7 +83,7 @@ test: $B/driftd-tests $B/driftd tools  ## unit, vector, property and replay test
 	@DRIFTD=$(abspath $B/driftd) $B/driftd-tests $(if $(T),'$(T)') 2>&1   # cmocka prints its closing line on stderr
 	$(if $(T),,@$(MAKE) --no-print-directory test-vectors test-truth test-ood test-alerts test-explained \
 		test-performance test-crash)
-	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-reproduce test-private)
+	$(if $(T),,@$(MAKE) --no-print-directory test-delivery test-http test-faults test-reproduce test-private)
 test-asan:  ## the same under AddressSanitizer and UBSan
 	$(MAKE) MODE=asan test
 
@@ -150,6 +150,9 @@ test-reproduce: $B/driftd  ## an alert read again, from files and from topics, i
 .PHONY: test-private
 test-private: $B/driftd  ## canaries: secrets nowhere, values of records nowhere with `privacy: hash`
 	python3 tests/tools/check_private.py $B/driftd
+.PHONY: test-faults
+test-faults: $B/driftd tools  ## locks on the database, files at their limit, storms of signals, a log that nobody reads
+	python3 tests/tools/check_faults.py $B
 test-http: $B/driftd  ## /metrics and /health: figures, refusals, hostile clients
 	python3 tests/tools/check_http.py $B/driftd tests/data
 demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, then the questions one asks

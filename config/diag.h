@@ -12,6 +12,8 @@ enum err {
 	ERR_CORRUPT = -5, /* stored bytes fail a check, or belong to another program */
 	ERR_NEWER = -6,   /* stored bytes were written by a newer program */
 	ERR_MISSING = -7, /* a file that must exist does not */
+	ERR_FULL = -8,    /* the disk is full; try again later */
+	ERR_RUNNING = -9, /* another instance has the database */
 };
 
 /* A sentence (or a few lines) for a person; set whenever a function returns an error. */

@@ -1,19 +1,24 @@
-/* log.c -- see log.h. Lines are built in memory and written with one write(), which may fail (a closed or
- * full pipe): a log never stops the pipeline. */
+/* log.c -- see log.h. Lines are built in memory and written at once, if that needs no waiting: what reads
+ * them may have stopped reading, and a log never stops the pipeline. */
 #include "monitor/log.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { EVENTS = 64, QUIET_S = 10 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of `seen` */
+static pthread_mutex_t output = PTHREAD_MUTEX_INITIALIZER; /* of standard error and `dropped` */
+static unsigned dropped;
 static enum log_level shown = LOG_INFO;
 
 static struct seen {
@@ -26,6 +31,19 @@ void
 log_set_level(enum log_level level)
 {
 	shown = level;
+}
+
+/* A pipe that can be written to takes PIPE_BUF bytes, more than a line, if nobody writes in between. Its
+ * descriptor stays as it is: others may share it. */
+static bool
+write_now(const char *line, size_t length)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+	ssize_t n = send(STDERR_FILENO, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno == ENOTSOCK)
+		n = poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) ? write(STDERR_FILENO, line, length) : -1;
+	return n >= 0;
 }
 
 static void
@@ -44,6 +62,9 @@ write_line(enum log_level level, const char *event, const char *text, unsigned l
 	                       now.tv_nsec / 1000000, name[level], event);
 	if (left_out)
 		at += (size_t)snprintf(line + at, sizeof line - at, "left_out=%u ", left_out);
+	pthread_mutex_lock(&output);
+	if (dropped)
+		at += (size_t)snprintf(line + at, sizeof line - at, "dropped=%u ", dropped);
 	at += (size_t)snprintf(line + at, sizeof line - at, "msg=\"");
 	for (; *text && at + 8 < sizeof line; text++) {
 		unsigned char c = (unsigned char)*text;
@@ -58,8 +79,8 @@ write_line(enum log_level level, const char *event, const char *text, unsigned l
 	}
 	line[at++] = '"';
 	line[at++] = '\n';
-	if (write(STDERR_FILENO, line, at) < 0)
-		return;
+	dropped = write_now(line, at) ? 0 : dropped + 1;
+	pthread_mutex_unlock(&output);
 }
 
 void

@@ -1,7 +1,8 @@
 /* log.h -- one line an event on standard error: ts=... level=... event=... msg="...".
  *
  * Control bytes and quotes are escaped; never a record's payload; repeated events are counted and told at
- * most every ten seconds. */
+ * most every ten seconds. Never waits: lines that standard error cannot take are dropped, and the next one
+ * says how many. */
 #ifndef MONITOR_LOG_H
 #define MONITOR_LOG_H
 

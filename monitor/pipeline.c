@@ -501,8 +501,8 @@ pipeline_records(struct pipeline *p, uint32_t max, int64_t now_ms)
 			int32_t number = 0;
 			const char *topic = topic_of(p, stalled, &number);
 
-			log_event(LOG_WARN, "merge_stall", "%s/%d gave nothing for merge_stall; going on "
-			          "without it", topic, number);
+			pipeline_note(p, "merge_stall", "%s/%d gave nothing for merge_stall; going on without it",
+			              topic, number);
 		}
 		if (result == MERGE_RECORD) {
 			pipeline_prefetch(p);

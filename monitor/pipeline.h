@@ -13,6 +13,7 @@
 
 struct config;
 struct diag;
+struct notes;
 struct pipeline;
 struct resume;
 struct source;
@@ -57,8 +58,11 @@ enum pipeline_step pipeline_step(struct pipeline *p, uint32_t max, int64_t now_m
  * monotonic clock; `ended`: the last step was PIPELINE_END; `outage`: no broker can be reached. */
 void pipeline_silence(struct pipeline *p, int64_t now_ms, bool ended, bool outage);
 
-/* Everything so far in one transaction. ERR_BUSY, ERR_LIMIT: try again; else stop. */
+/* Everything so far in one transaction. ERR_BUSY, ERR_FULL: try again; else stop. */
 int pipeline_commit(struct pipeline *p, struct diag *d);
+/* A row of `runs` with the next commit, and a warning in the log. */
+#define pipeline_note(p, event, ...) notes_add(pipeline_notes(p), event, __VA_ARGS__)
+struct notes *pipeline_notes(struct pipeline *p);
 /* The open windows' rows as they stand, for the last commit of a clean stop. */
 void pipeline_put_open_windows(struct pipeline *p);
 /* Records, bytes of the last commit, alerts waiting to be committed. */

@@ -337,6 +337,8 @@ put_everything(struct pipeline *p)
 		err = put_outbound(p);
 	if (!err)
 		err = put_progress(p);
+	if (!err)
+		err = notes_put(&p->common.notes, p->store);
 #ifdef DRIFTD_BROKEN_COMMIT
 	/* only for the kill test, which must notice: offsets in a transaction of their own */
 	if (!err)
@@ -360,6 +362,12 @@ put_everything(struct pipeline *p)
 	return err;
 }
 
+struct notes *
+pipeline_notes(struct pipeline *p)
+{
+	return &p->common.notes;
+}
+
 int
 pipeline_commit(struct pipeline *p, struct diag *d)
 {
@@ -378,6 +386,8 @@ pipeline_commit(struct pipeline *p, struct diag *d)
 	(void)put_everything(p); /* a put that failed has poisoned the transaction */
 	p->commit_bytes = store_bytes_put(p->store);
 	err = store_commit(p->store, d);
+	if (!err)
+		notes_landed(&p->common.notes);
 	landed(p, err == 0);
 	return err;
 }

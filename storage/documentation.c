@@ -155,7 +155,8 @@ const struct documentation documentation_table[] = {
 	{ "rejected", "detail", "Why, in words." },
 	{ "rejected", "sample",
 	  "The beginning of the record: text, or a blob if it is no UTF-8; NULL with `privacy:` bin or hash." },
-	{ "runs", "", "Starts, stops and changes of configuration." },
+	{ "runs", "", "Starts, stops, waits given up, steps of the clock, and tests that began again because"
+	  " something of them changed." },
 	{ "runs", "run_id", "Number of the row." },
 	{ "runs", "detail", "More about it." },
 	{ "runs", "wall_ms", "Wall clock, epoch milliseconds." },

@@ -36,6 +36,8 @@ static const struct family families[] = {
 	  "SELECT topic, count(*) FROM gaps GROUP BY topic" },
 	{ "kafka_records_skipped_total", "counter", "Records that could not be read, by reason.",
 	  "SELECT topic, reason, sum(max(to_offset - from_offset, 0)) FROM gaps GROUP BY topic, reason" },
+	{ "event_time_lag_seconds", "gauge", "Age of the event time up to which everything is processed.",
+	  "SELECT (julianday('now') - 2440587.5) * 86400 - value / 1000.0 FROM meta WHERE key = 'watermark_ms'" },
 	{ "watermark_timestamp_seconds", "gauge", "Event time up to which everything is processed.",
 	  "SELECT value / 1000.0 FROM meta WHERE key = 'watermark_ms'" },
 	{ "join_pending", "gauge", "Predictions that wait for a label.", MODEL_COUNTER("waiting") },
@@ -47,11 +49,27 @@ static const struct family families[] = {
 	  MODEL_COUNTER("evicted") },
 	{ "join_late_labels_total", "counter", "Labels later than the configured wait.",
 	  MODEL_COUNTER("labels_late") },
+	{ "join_delay_seconds", "gauge", "Mean delay of the labels of the last seven days of event time.",
+	  "SELECT m.name AS model, s.version AS version, s.segment AS segment, sum(l.mean_delay_s * l.labelled) /"
+	  " sum(l.labelled) FROM label_statistics l JOIN streams s USING(stream_id) JOIN models m USING(model_id)"
+	  " WHERE l.labelled > 0 AND l.mean_delay_s IS NOT NULL AND l.window_ms > (SELECT value FROM meta WHERE"
+	  " key = 'watermark_ms') - 604800000 GROUP BY 1, 2, 3" },
 	{ "join_duplicates_total", "counter", "Predictions and labels that came again.",
 	  "SELECT m.name AS model, iif(c.name = 'repeat_lines', 'label', 'prediction') AS kind, c.n FROM counters c"
 	  " JOIN models m USING(model_id) WHERE c.name IN ('repeat_lines', 'duplicate_predictions')" },
 	{ "coverage_ratio", "gauge", "Share of recent labels inside their interval or set.",
 	  "SELECT model, version, segment, coverage FROM coverage_now" },
+	{ "coverage_target_ratio", "gauge", "Coverage that was promised, where it is one level.",
+	  "SELECT model, version, segment, max(nominal) FROM coverage_by_level GROUP BY 1, 2, 3 HAVING"
+	  " count(DISTINCT nominal) = 1" },
+	{ "state_resets_total", "counter", "Tests that began again because something of them changed.",
+	  "SELECT count(*) FROM runs WHERE event = 'state_reset'" },
+	{ "merge_stalls_total", "counter", "Partitions that were not waited for any longer.",
+	  "SELECT count(*) FROM runs WHERE event = 'merge_stall'" },
+	{ "clock_jumps_total", "counter", "Steps of the wall clock.",
+	  "SELECT count(*) FROM runs WHERE event = 'clock_jump'" },
+	{ "starts_total", "counter", "Starts of the daemon on this database.",
+	  "SELECT count(*) FROM runs WHERE event = 'start'" },
 	{ "drift_statistic", "gauge", "Share of the alarm threshold that the evidence uses; 1 raises an alarm.",
 	  "SELECT " PLACE ", method AS detector, role, statistic FROM drift_now WHERE statistic IS NOT NULL" },
 	{ "drift_active", "gauge", "1 for a stream with an open alert.",

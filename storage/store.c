@@ -88,7 +88,7 @@ static int lock(struct store *s, bool *unclean, bool *created, struct diag *d)
 		close(s->lock);
 		s->lock = -1;
 		err = reason == EWOULDBLOCK
-		      ? diag_set(d, ERR_BUSY, "%s is in use by another driftd (pid %s)", s->path,
+		      ? diag_set(d, ERR_RUNNING, "%s is in use by another driftd (pid %s)", s->path,
 		                 pid[0] ? pid : "unknown")
 		      : diag_set(d, ERR_IO, "cannot lock %s: %s", path, strerror(reason));
 		goto out;
@@ -97,7 +97,7 @@ static int lock(struct store *s, bool *unclean, bool *created, struct diag *d)
 	length = snprintf(pid, sizeof pid, "%ld\n", (long)getpid());
 	if (ftruncate(s->lock, 0) || pwrite(s->lock, pid, (size_t)length, 0) != length)
 		err = errno == ENOSPC || errno == EDQUOT
-		      ? diag_set(d, ERR_LIMIT, "cannot write %s: %s", path, strerror(errno))
+		      ? diag_set(d, ERR_FULL, "cannot write %s: %s", path, strerror(errno))
 		      : diag_set(d, ERR_IO, "cannot write %s: %s", path, strerror(errno));
 out:
 	free(path);

@@ -2,11 +2,11 @@
  *
  * One transaction (store_begin .. store_commit) holds offsets, states, statistics, alerts and outbox
  * rows; it lands whole or not at all, so a restart resumes at exactly the record after the last
- * committed one. One writer: a second process gets ERR_BUSY from store_open (flock on PATH.lock).
+ * committed one. One writer: a second process gets ERR_RUNNING from store_open (flock on PATH.lock).
  * Readers (sqlite3 CLI, `driftd status`) never block it and it never blocks them (WAL, persistent).
  *
  * A put that fails poisons the transaction: later puts do nothing, store_commit rolls back and returns
- * the first error, so callers check once. ERR_BUSY and ERR_LIMIT (disk full) from store_commit: the
+ * the first error, so callers check once. ERR_BUSY and ERR_FULL from store_commit: the
  * caller's state is intact and the whole transaction may be tried again; ERR_IO: exit, never retry in
  * process; ERR_CORRUPT: exit 65. Not thread-safe: the pipeline owns it. Prepared statements only.
  *
@@ -36,9 +36,10 @@ enum store_mode {
 	STORE_APPEND, /* must exist; takes the lock */
 };
 
-/* ERR_BUSY another instance (its pid is in the sentence); ERR_CORRUPT foreign or damaged file;
- * ERR_NEWER newer schema; ERR_IO anything else. `id_hash_key`: 32 hex digits for a new database, or NULL:
- * drawn at random. Checks: application_id, user_version, WAL mode, quick_check after an unclean stop. */
+/* ERR_RUNNING another instance (its pid is in the sentence); ERR_BUSY, ERR_FULL try again; ERR_CORRUPT
+ * foreign or damaged file; ERR_NEWER newer schema; ERR_IO anything else. `id_hash_key`: 32 hex digits for a
+ * new database, or NULL: drawn at random. Checks: application_id, user_version, WAL mode, quick_check after
+ * an unclean stop. */
 int store_open(struct store **out, const char *path, enum store_mode mode, const char *id_hash_key,
                struct diag *d);
 /* Clean stop: wal_checkpoint(TRUNCATE), lock released. An open transaction is rolled back. NULL fine. */

@@ -56,7 +56,7 @@ static int map_error(sqlite3 *db)
 	case SQLITE_DONE:
 		return ERR_IO; /* an error without a code: memory ran out before there was one */
 	case SQLITE_FULL:
-		return ERR_LIMIT;
+		return ERR_FULL;
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return ERR_BUSY;
@@ -69,7 +69,7 @@ static int map_error(sqlite3 *db)
 	case SQLITE_MISUSE:
 		return ERR_INVALID;
 	case SQLITE_IOERR: /* a full disk met while the index of the WAL grows comes as this */
-		return disk == ENOSPC || disk == EDQUOT ? ERR_LIMIT : ERR_IO;
+		return disk == ENOSPC || disk == EDQUOT ? ERR_FULL : ERR_IO;
 	default:
 		return ERR_IO;
 	}

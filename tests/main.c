@@ -31,6 +31,7 @@
 	X(merge) \
 	X(metrics) \
 	X(models) \
+	X(notes) \
 	X(ood) \
 	X(ood_alarms) \
 	X(own) \

@@ -308,12 +308,12 @@ a_second_instance_is_refused(void **state)
 
 	(void)state;
 	scratch_open(&s);
-	assert_int_equal(store_open(&other, s.path, STORE_DAEMON, NULL, &d), ERR_BUSY);
+	assert_int_equal(store_open(&other, s.path, STORE_DAEMON, NULL, &d), ERR_RUNNING);
 	snprintf(pid, sizeof pid, "pid %ld", (long)getpid());
 	assert_non_null(strstr(d.text, pid));
 	snprintf(link, sizeof link, "%s/link.db", s.directory); /* another name, the same database */
 	assert_int_equal(symlink(s.path, link), 0);
-	assert_int_equal(store_open(&other, link, STORE_DAEMON, NULL, &d), ERR_BUSY);
+	assert_int_equal(store_open(&other, link, STORE_DAEMON, NULL, &d), ERR_RUNNING);
 	store_close(s.store);
 	must(store_open(&s.store, link, STORE_DAEMON, NULL, &d), &d);
 	scratch_close(&s);
@@ -464,7 +464,7 @@ a_full_disk_keeps_the_last_transaction(void **state)
 	stream = scratch_stream(&s, "feature", "income", "numeric");
 	put_step(s.store, 2);
 	scratch_stream(&s, "feature", "age", "numeric"); /* in a poisoned transaction */
-	assert_int_equal(store_commit(s.store, &d), ERR_LIMIT);
+	assert_int_equal(store_commit(s.store, &d), ERR_FULL);
 	assert_non_null(strstr(d.text, "full"));
 	assert_consistent(s.store, &steps);
 	assert_int_equal(steps, 1);

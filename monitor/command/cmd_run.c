@@ -1,6 +1,7 @@
 /* cmd_run.c -- the daemon: signals, pace of commits, what happens when the disk or a reader is in the way. */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "monitor/http/http.h"
 #include "monitor/live.h"
 #include "monitor/log.h"
+#include "monitor/notes.h"
 #include "monitor/notify.h"
 #include "monitor/ood/verdict_topic.h"
 #include "monitor/pipeline.h"
@@ -26,7 +28,8 @@ static const char help[] =
 	"usage: driftd run CONFIG [OPTION]...\n\n"
 	"Reads the configured topics, watches them and keeps everything in the configured database, in the\n"
 	"foreground. SIGTERM and SIGINT: commit and stop; a second one: stop at once (safe: what was not\n"
-	"committed is read again). SIGHUP: check the configuration, commit, start again with it.\n\n"
+	"committed is read again). SIGHUP: check the configuration, commit, start again with it.\n"
+	"A full disk, and a program that holds a lock on the database, are waited for.\n\n"
 	"      --until-end             stop when every partition has been read to its end\n"
 	"      --bootstrap-file FILE   write the embedded broker's address into this file\n"
 	"      --debug                 more log\n\n"
@@ -36,6 +39,7 @@ static const char help[] =
 
 enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
        DRAIN_MS = 5000, /* for messages that are due when we stop */
+       CLOCK_STEP_MS = 1000,
        WAL_WARN_BYTES = 128 << 20 };
 #define COMMIT_BYTES_PER_MS 8389 /* 8 MiB/s */
 
@@ -53,9 +57,11 @@ struct run {
 	struct live live;              /* for other threads ... */
 	struct live_figures figures;   /* ... and what it will be told next */
 	uint64_t committed_records;
+	int64_t clock_difference_ms;   /* wall - monotonic, when last seen; 0 not yet */
 	int64_t watchdog_ms, fed_ms;   /* how often systemd wants to hear of us, and when it did */
 	int signal_fd;
 	bool stop, reload;
+	bool started;                  /* the start is noted in the database */
 };
 
 static int
@@ -95,7 +101,8 @@ parse(struct run *r, int argc, char **argv)
 	return 0;
 }
 
-/* Before the first thread: librdkafka's inherit the mask, so signals come only through the descriptor. */
+/* Before the first thread: librdkafka's inherit the mask, so signals come only through the descriptor. The
+ * mask outlives an exec: what comes while a reload is under way waits for the next program. */
 static int
 signals(struct run *r, struct diag *d)
 {
@@ -106,6 +113,7 @@ signals(struct run *r, struct diag *d)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is an I/O error */
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	r->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	return r->signal_fd < 0 ? diag_set(d, ERR_IO, "signalfd: %s", strerror(errno)) : 0;
@@ -120,10 +128,13 @@ read_signals(struct run *r)
 		struct config *fresh;
 
 		if (info.ssi_signo != SIGHUP) {
-			if (r->stop)
+			if (r->stop && !r->reload)
 				_exit(0); /* nothing is half done: the open transaction never happened */
+			r->reload = false;
 			log_event(LOG_INFO, "stop", "signal %u: committing and stopping", info.ssi_signo);
 			r->stop = true;
+		} else if (r->stop) {
+			continue; /* a reload reads the file anyway, and an end is the end */
 		} else if (config_load(&fresh, r->config_path, stderr, NULL) == 0) {
 			config_free(fresh);
 			log_event(LOG_INFO, "reload", "%s is valid: committing and starting again with it",
@@ -191,6 +202,18 @@ tell_bootstrap(struct run *r, struct diag *d)
 	return 0;
 }
 
+/* The wall clock is used in `runs`, `outbox` and `commands` alone; who reads them should know of a step. */
+static void
+watch_clock(struct run *r)
+{
+	int64_t difference = clock_wall_ms() - clock_monotonic_ms(), step = difference - r->clock_difference_ms;
+
+	if (r->clock_difference_ms && (step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS))
+		pipeline_note(r->pipeline, "clock_jump", "the wall clock moved by %.3f s; nothing but times of runs, "
+		              "deliveries and commands uses it", (double)step / 1000);
+	r->clock_difference_ms = difference;
+}
+
 /* What the other threads are told, once a turn of the loop. */
 static void
 publish(struct run *r, const struct pipeline_status *st)
@@ -198,6 +221,7 @@ publish(struct run *r, const struct pipeline_status *st)
 	r->figures.heartbeat_ms = clock_monotonic_ms();
 	r->figures.records = st->records;
 	r->figures.uncommitted = st->records - r->committed_records;
+	watch_clock(r);
 	live_publish(&r->live, &r->figures);
 	feed_watchdog(r);
 }
@@ -291,6 +315,7 @@ start(struct run *r, struct diag *d)
 	snprintf(detail, sizeof detail, "pid %d, version " DRIFTD_VERSION, (int)getpid());
 	if (!err)
 		err = note_run(r, "start", detail, d);
+	r->started = !err;
 	if (!err) {
 		pipeline_status(r->pipeline, &st);
 		r->watchdog_ms = notify_watchdog_ms();
@@ -299,6 +324,13 @@ start(struct run *r, struct diag *d)
 		          r->config->database, st.models, st.streams, st.bytes >> 20);
 	}
 	return err;
+}
+
+/* Is it something that ends by itself? */
+static bool
+passes(int err)
+{
+	return err == ERR_BUSY || err == ERR_FULL;
 }
 
 /* A full disk or a reader with the write lock is waited for, and nothing is read meanwhile; a database that
@@ -316,10 +348,10 @@ commit(struct run *r, struct diag *d)
 			note_landed(r, began_ms);
 			deliver_wake(r->deliver);
 		}
-		if (err != ERR_BUSY && err != ERR_LIMIT)
+		if (!passes(err))
 			return err;
 		r->figures.busy += err == ERR_BUSY;
-		r->figures.full += err == ERR_LIMIT;
+		r->figures.full += err == ERR_FULL;
 		r->figures.commit_failing = true;
 		r->figures.heartbeat_ms = clock_monotonic_ms();
 		live_publish(&r->live, &r->figures);
@@ -328,7 +360,7 @@ commit(struct run *r, struct diag *d)
 		          "%s; trying again, nothing is read meanwhile", d->text);
 		r->source->vtable->wait(r->source, err == ERR_BUSY ? 100 : RETRY_MS, r->signal_fd);
 		read_signals(r);
-		if (r->stop)
+		if (r->stop && !r->reload)
 			return err;
 	}
 }
@@ -405,6 +437,10 @@ run(struct run *r, struct diag *d)
 	}
 	if (!err)
 		err = note_run(r, "stop", r->reload ? "reload" : "clean", d);
+	if (passes(err) && r->stop) {
+		log_event(LOG_WARN, "stop", "%s; what came since the last commit is read again", d->text);
+		err = 0;
+	}
 	if (r->reload)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_ms() * 1000);
 	else
@@ -419,6 +455,22 @@ run(struct run *r, struct diag *d)
 	return err;
 }
 
+/* A database that is locked or a disk that is full at the start: waits a little, or for a signal. */
+static bool
+try_again(struct run *r, const struct diag *d)
+{
+	struct pollfd signal = { .fd = r->signal_fd, .events = POLLIN };
+
+	log_event(LOG_WARN, "start", "%s; trying again", d->text);
+	notify_send("WATCHDOG=1\nSTATUS=%.200s; trying again", d->text);
+	poll(&signal, 1, RETRY_MS);
+	read_signals(r);
+	if (!r->stop || r->reload)
+		return true;
+	notify_send("STOPPING=1");
+	return false;
+}
+
 int
 cmd_run(int argc, char **argv)
 {
@@ -428,24 +480,24 @@ cmd_run(int argc, char **argv)
 
 	if (status)
 		return status < 0 ? 0 : status;
-	err = config_load(&r.config, r.config_path, stderr, &d);
-	if (err) {
-		if (err == ERR_MISSING)
-			fprintf(stderr, "driftd: %s\n", d.text);
-		return exit_status(err);
-	}
 	err = signals(&r, &d);
-	if (!err)
+	if (!err) {
+		err = config_load(&r.config, r.config_path, stderr, &d);
+		if (err) {
+			if (err == ERR_MISSING)
+				fprintf(stderr, "driftd: %s\n", d.text);
+			return exit_status(err);
+		}
 		err = run(&r, &d);
+	}
+	if (passes(err) && !r.started) {
+		r.reload = try_again(&r, &d);
+		err = 0;
+	}
 	if (err)
 		log_event(LOG_ERROR, "exit", "%s", d.text);
 	config_free(r.config);
-	if (!err && r.reload) {
-		sigset_t none;
-
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
+	if (!err && r.reload)
 		execv("/proc/self/exe", argv - 1);
-	}
 	return exit_status(err);
 }

@@ -12,12 +12,14 @@ exit_status(int err)
 	case ERR_LIMIT:
 	case ERR_NEWER:
 		return EXIT_CONFIG;
-	case ERR_BUSY:
+	case ERR_RUNNING:
 		return EXIT_RUNNING;
 	case ERR_CORRUPT:
 		return EXIT_CORRUPT;
 	case ERR_MISSING:
 		return EXIT_NO_INPUT;
+	case ERR_BUSY:
+	case ERR_FULL:
 	case ERR_IO:
 		return EXIT_DISK;
 	default:

@@ -13,6 +13,7 @@
 #include "monitor/alert/episodes.h"
 #include "monitor/alert/outbound.h"
 #include "monitor/label/limited.h"
+#include "monitor/notes.h"
 #include "monitor/stream/joint.h"
 #include "monitor/stream/own.h"
 #include "monitor/stream/plan.h"
@@ -47,6 +48,7 @@ struct common {
 	uint32_t key[ROWS_MAX];       /* of its season */
 	struct outbound outbound;
 	struct episodes episodes;
+	struct notes notes;
 	struct model *const *model;   /* [models], NULL where one has not been seen: the pipeline's */
 	size_t models;
 	double *sort;                 /* room to sort references: grows */

@@ -5,7 +5,6 @@
 #include "config/diag.h"
 #include "config/limits.h"
 #include "detectors/kit/codec.h"
-#include "monitor/log.h"
 #include "monitor/stream/model.h"
 
 /* Which tests there are: the configuration may have others when this is read. */
@@ -124,8 +123,8 @@ test_load(struct stream *s, struct test *t, struct codec *in, struct diag *d)
 	own = (struct codec){ .data = in->data + in->at, .size = bytes };
 	in->at += bytes;
 	if (!t->runner || t->fingerprint != fingerprint) {
-		log_event(LOG_WARN, "state_reset", "%.*s %s: %s starts again on its reference: method, "
-		          "parameters, reference or seed changed", (int)s->model->name_length,
+		notes_add(&s->model->common->notes, "state_reset", "%.*s %s: %s starts again on its reference: "
+		          "method, parameters, reference or seed changed", (int)s->model->name_length,
 		          s->model->name, s->name, t->method ? t->method : "test");
 		return 0;
 	}
