@@ -75,7 +75,7 @@ const struct documentation documentation_table[] = {
 	{ "*", "harm", "Coverage or error now, or that it is not labelled yet." },
 	{ "*", "text", "The alert in a few lines." },
 	{ "*", "moved", "Kinds of uncertainty that moved with it: inputs, ood, epistemic, aleatoric, total,"
-	  " discrepancy, structure, coverage, performance; abstained: they cannot be told apart." },
+	  " discrepancy, structure, coverage, performance, robustness; abstained: they cannot be told apart." },
 	{ "*", "diagnosis",
 	  "What moved and what did not, from which percentile of the reference to which, and what was seen first." },
 	{ "*", "event", "What happened." },
@@ -280,12 +280,18 @@ const struct documentation documentation_table[] = {
 	{ "drift_daily", "", "One row a day and stream: did it change, and when?" },
 	{ "drift_daily", "day", "Day in UTC." },
 	{ "drift_daily", "psi", "Highest psi of the windows." },
-	{ "uncertainty_now", "", "How unsure each model is now, by kind of uncertainty." },
+	{ "uncertainty_now", "",
+	  "How unsure each model is now, by kind of uncertainty, and what stands beside it." },
 	{ "uncertainty_now", "since", "Start of the last window." },
 	{ "uncertainty_now", "kind",
 	  "epistemic: the members disagree; aleatoric: each of them expects noise; total: all that the output"
-	  " tells." },
-	{ "uncertainty_now", "level", "Mean of the window: nats for classes, squares of the unit for values." },
+	  " tells; distributional: an input, or inputs together; ood; conformal: rate of labels outside;"
+	  " discrepancy: labels are not what the model says of them (a wrong model and a miscalibrated one look"
+	  " alike; believe it where labels have been, not beyond); structural: errors hang on features, on their"
+	  " size, or on each other." },
+	{ "uncertainty_now", "level",
+	  "Mean of the window. Nats for classes, squares of the unit for variances; of an honest model 0 for bias,"
+	  " slope and pit_*, 1 for scale." },
 	{ "uncertainty_now", "median", "Median of the window." },
 	{ "uncertainty_now", "percentile",
 	  "Percent of the reference below the median, by its cells; 5 and 95 stand for the outer tenths and"
@@ -319,6 +325,28 @@ const struct documentation documentation_table[] = {
 	{ "uncertainty_daily", "median", "Mean of the medians of its windows." },
 	{ "uncertainty_daily", "percentile", "Percent of the reference below that median, as in uncertainty_now." },
 	{ "uncertainty_daily", "state", "open: an alert was open on that day; else quiet." },
+	{ "residual_structure", "",
+	  "What errors hang on, over the last 500 to 1000 labels of a version: one look, not a test at every moment;"
+	  " alarms come from the streams `structure:` and `discrepancy:`." },
+	{ "residual_structure", "measure",
+	  "slope, intercept: label = intercept + slope x prediction (classes: of the logits), 1 and 0 where"
+	  " calibrated; linear: correlation of the error with the rank of a field; groups: share of the errors'"
+	  " variance between eight groups of it; spread: the same of squared errors; autocorrelation, volatility:"
+	  " of errors and their squares, at least the shortest delay of a label apart." },
+	{ "residual_structure", "field", "Feature or output; empty: none." },
+	{ "residual_structure", "n", "Labels." },
+	{ "residual_structure", "value", "Slope, intercept, correlation or share." },
+	{ "residual_structure", "statistic",
+	  "z of slope - 1, intercept and lagged; t of linear; F of groups and spread." },
+	{ "residual_structure", "p_value", "Of that statistic." },
+	{ "residual_structure", "p_adjusted", "Times the fields looked at (Bonferroni)." },
+	{ "residuals", "", "The same as rows; view `residual_structure` reads better." },
+	{ "residuals", "measure", "As in residual_structure." },
+	{ "residuals", "field", "Feature or output; empty: none." },
+	{ "residuals", "n", "Labels." },
+	{ "residuals", "value", "Slope, intercept, correlation or share." },
+	{ "residuals", "statistic", "As in residual_structure." },
+	{ "residuals", "p_value", "Of that statistic." },
 	{ "robustness_total", "", "How often a perturbed twin is given another class than its prediction." },
 	{ "robustness_total", "perturbation", "Perturbation and severity, as the records call them." },
 	{ "robustness_total", "since", "Start of the first window." },

@@ -109,6 +109,9 @@ static const char tables_label_parts[] =
 	"CREATE TABLE label_quantiles(stream_id INTEGER NOT NULL, window_ms INTEGER NOT NULL,"
 	" level REAL NOT NULL, n INTEGER NOT NULL, share REAL, share_low REAL, share_high REAL, pinball REAL,"
 	" PRIMARY KEY(stream_id, window_ms, level)" STRICT_KEYED
+	"CREATE TABLE residuals(stream_id INTEGER NOT NULL, measure TEXT NOT NULL, field TEXT NOT NULL,"
+	" n INTEGER NOT NULL, value REAL, statistic REAL, p_value REAL,"
+	" PRIMARY KEY(stream_id, measure, field)" STRICT_KEYED
 	"CREATE TABLE recalibration(day_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" method TEXT NOT NULL, nominal REAL, level REAL, adjustment REAL, labels INTEGER NOT NULL,"
 	" covered INTEGER NOT NULL, covered_adapted INTEGER NOT NULL, everything INTEGER NOT NULL,"

@@ -209,6 +209,15 @@ int store_put_label_total(struct store *s, uint32_t stream_id, const struct labe
 /* ERR_MISSING when there is no such row. */
 int store_get_label_row(struct store *s, int64_t window_ms, int64_t width_ms, uint32_t stream_id,
                         struct label_row *out);
+/* What errors hang on, as the last labels show it (detectors/uncertainty/residuals.h). */
+struct residual_row {
+	uint32_t stream_id;         /* of the labels */
+	const char *measure;        /* slope, intercept, autocorrelation, volatility; linear, groups, spread */
+	const char *field;          /* name of the stream of a feature or output; "" */
+	double n, value, statistic, p_value;
+};
+int store_clear_residuals(struct store *s, uint32_t stream_id);
+int store_put_residual(struct store *s, const struct residual_row *row);
 /* What recalibration would do, a day of arrivals and version a row. */
 struct recalibration_row {
 	int64_t day_ms;

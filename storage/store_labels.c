@@ -203,6 +203,24 @@ int store_put_label_link(struct store *s, const struct label_link *link)
 	                 " VALUES(?, ?, ?, ?, ?)", value, COUNT(value));
 }
 
+int store_clear_residuals(struct store *s, uint32_t stream_id)
+{
+	const struct value value[] = { value_int(stream_id) };
+
+	return store_run(s, SLOT_RESIDUALS_CLEAR, "DELETE FROM residuals WHERE stream_id = ?", value, COUNT(value));
+}
+
+int store_put_residual(struct store *s, const struct residual_row *row)
+{
+	const struct value value[] = { value_int(row->stream_id), value_text(row->measure), value_text(row->field),
+		                       value_real(row->n), value_real(row->value), value_real(row->statistic),
+		                       value_real(row->p_value) };
+
+	return store_run(s, SLOT_RESIDUAL_PUT,
+	                 "INSERT INTO residuals(stream_id, measure, field, n, value, statistic, p_value)"
+	                 " VALUES(?, ?, ?, CAST(? AS INTEGER), ?, ?, ?)", value, COUNT(value));
+}
+
 int store_put_recalibration(struct store *s, uint32_t stream_id, const struct recalibration_row *row)
 {
 	const struct value value[] = {

@@ -214,7 +214,7 @@ static const struct view views[] = {
 	  " ifnull((SELECT a.state FROM alerts a WHERE a.stream_id = s.stream_id AND a.state <> 'resolved'"
 	  " ORDER BY a.opened_ms DESC LIMIT 1), 'quiet') AS state FROM streams s"
 	  " JOIN models m ON m.model_id = s.model_id JOIN (SELECT x.stream_id, max(x.window_ms) AS window_ms"
-	  " FROM statistics x JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0"
+	  " FROM statistics x JOIN streams y ON y.stream_id = x.stream_id WHERE " OF_UNCERTAINTY " AND x.n > 0"
 	  " GROUP BY x.stream_id) l ON l.stream_id = s.stream_id JOIN statistics h ON h.stream_id = l.stream_id"
 	  " AND h.window_ms = l.window_ms ORDER BY m.name, s.version, s.segment, kind, s.stream_id" },
 	{ "uncertainty_moves",
@@ -237,10 +237,15 @@ static const struct view views[] = {
 	  " OR a.resolved_ms >= h.day_ms) LIMIT 1), 'quiet') AS state FROM (SELECT "
 	  DAY_START("x.window_ms") " AS day_ms, x.stream_id, sum(x.n) AS n, sum(x.n * x.mean) / sum(x.n) AS level,"
 	  " sum(x.n * x.q50) / sum(x.n) AS median, max(x.statistic) AS statistic FROM statistics x"
-	  " JOIN streams y ON y.stream_id = x.stream_id WHERE y.kind = 'uncertainty' AND x.n > 0 GROUP BY 1, 2) h"
+	  " JOIN streams y ON y.stream_id = x.stream_id WHERE " OF_UNCERTAINTY " AND x.n > 0 GROUP BY 1, 2) h"
 	  " JOIN streams s ON s.stream_id = h.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " ORDER BY h.day_ms DESC, m.name, s.version, s.segment, kind, s.stream_id" },
 	VIEWS_OOD,
+	{ "residual_structure",
+	  "SELECT " NAMES "r.measure, r.field, r.n, r.value, r.statistic, r.p_value, min(1.0, r.p_value * (SELECT"
+	  " count(*) FROM residuals o WHERE o.stream_id = r.stream_id AND o.measure = r.measure)) AS p_adjusted"
+	  " FROM residuals r JOIN streams s ON s.stream_id = r.stream_id"
+	  " JOIN models m ON m.model_id = s.model_id ORDER BY p_adjusted, m.name, s.version, r.measure, r.field" },
 	{ "robustness_total",
 	  "SELECT " STREAM "s.field AS perturbation, " ISO("h.first_ms") " AS since, h.n AS pairs,"
 	  " CAST(round(h.flips) AS INTEGER) AS flips, h.flips / h.n AS flip_rate, d.statistic"

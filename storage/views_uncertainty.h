@@ -4,8 +4,13 @@
 
 /* Which kind of uncertainty a figure is of; the daemon knows the same (version_uncertainty.h). */
 #define UNCERTAINTY_KIND                                                                           \
-	"CASE WHEN s.field IN ('total', 'var_total') THEN 'total'"                                 \
+	"CASE WHEN s.kind = 'discrepancy' THEN 'discrepancy' WHEN s.kind = 'structure' THEN 'structural'" \
+	" WHEN s.kind IN ('feature', 'joint') THEN 'distributional' WHEN s.kind = 'ood' THEN 'ood'"  \
+	" WHEN s.kind = 'coverage' THEN 'conformal' WHEN s.field IN ('total', 'var_total') THEN 'total'" \
 	" WHEN s.field IN ('expected', 'var_aleatoric') THEN 'aleatoric' ELSE 'epistemic' END"
+/* Streams that say of some kind of uncertainty where it stands. */
+#define OF_UNCERTAINTY                                                                             \
+	"y.kind IN ('uncertainty', 'discrepancy', 'structure', 'feature', 'joint', 'ood', 'coverage')"
 /* Share of the reference below x, by its cells: straight inside a cell, halfway in the two outer ones. */
 #define PERCENTILE_OF(x, stream)                                                                   \
 	"(SELECT 100.0 * sum(c.n * CASE WHEN " x " > c.upto THEN 1.0 WHEN " x " <= c.above"        \

@@ -39,6 +39,7 @@
 	X(private) \
 	X(quality) \
 	X(rebaseline) \
+	X(residuals) \
 	X(run_length) \
 	X(score) \
 	X(season) \

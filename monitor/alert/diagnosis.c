@@ -21,7 +21,7 @@ static const char *const names[DIAGNOSIS_KINDS] = {
 	[DIAGNOSIS_EPISTEMIC] = "epistemic",   [DIAGNOSIS_ALEATORIC] = "aleatoric",
 	[DIAGNOSIS_TOTAL] = "total",           [DIAGNOSIS_DISCREPANCY] = "discrepancy",
 	[DIAGNOSIS_STRUCTURE] = "structure",   [DIAGNOSIS_COVERAGE] = "coverage",
-	[DIAGNOSIS_PERFORMANCE] = "performance",
+	[DIAGNOSIS_PERFORMANCE] = "performance", [DIAGNOSIS_ROBUSTNESS] = "robustness",
 };
 
 /* DIAGNOSIS_KINDS: a stream that says nothing of uncertainty. */
@@ -37,7 +37,10 @@ kind_of(const struct stream *s)
 	case STREAM_COVERAGE: return DIAGNOSIS_COVERAGE;
 	case STREAM_ERROR:
 	case STREAM_PERFORMANCE: return DIAGNOSIS_PERFORMANCE;
-	case STREAM_CALIBRATION: return DIAGNOSIS_DISCREPANCY;
+	case STREAM_PROBE: return DIAGNOSIS_ROBUSTNESS;
+	case STREAM_CALIBRATION:
+	case STREAM_DISCREPANCY: return DIAGNOSIS_DISCREPANCY;
+	case STREAM_STRUCTURE: return DIAGNOSIS_STRUCTURE;
 	case STREAM_UNCERTAINTY:
 		for (uint32_t f = 0; f < UNCERTAINTY_FIGURES && !kind; f++)
 			if (!strcmp(s->field, uncertainty_names[f]))
@@ -98,19 +101,21 @@ diagnosis_look(const struct stream *s, struct standing *out)
 	const struct model *m = s->model;
 	const struct version *v = version_of(s);
 
-	*out = (struct standing){ .rank_correlation = v ? version_uncertainty_separability(v) : (double)NAN };
+	*out = (struct standing){ .version = v, .rank_correlation = (double)NAN };
+	if (v)
+		out->rank_correlation = version_uncertainty_separability(v);
 	for (int k = 0; k < DIAGNOSIS_KINDS; k++)
 		out->percentile[k] = (double)NAN;
 	for (uint32_t i = 0; i < m->streams; i++) {
 		const struct stream *x = m->stream[i];
 		enum diagnosis_kind k = kind_of(x);
-		double hours = (double)m->window_ms / 3600000 - (double)x->first_ms / 3600000, percentile;
+		double percentile;
 
 		if (!concerns(x, v))
 			continue;
 		percentile = x->type == STREAM_NUMERIC ? stream_percentile(x) : (double)NAN;
-		if (x->kind != STREAM_JOINT && hours > 0)
-			out->rate[k] = fmax(out->rate[k], (double)x->window_values / hours);
+		if (x->kind != STREAM_JOINT)
+			out->rate[k] = fmax(out->rate[k], stream_pace(x));
 		out->evidence[k] |= away(percentile) >= MOVED_PERCENTILES && evidence(x) >= MOVED_EVIDENCE;
 		if (!out->stream[k] || away(percentile) > away(out->percentile[k])) {
 			out->stream[k] = x;
@@ -146,7 +151,7 @@ static void
 look_at_alerts(const struct news *n, struct seen *out)
 {
 	const struct model *m = n->stream->model;
-	const struct version *v = version_of(n->stream);
+	const struct version *v = n->standing.version;
 
 	*out = (struct seen){ .at = n->standing };
 	if (kind_of(n->stream) < DIAGNOSIS_KINDS)
@@ -207,10 +212,19 @@ say_kind(struct words *w, const struct seen *s, enum diagnosis_kind k, const cha
 		say(w, "%s%s from the 50th to the %d%s percentile", w->at ? ", " : "", name, to, ordinal(to));
 }
 
-static bool
-fell(const struct seen *s, enum diagnosis_kind k)
+/* Kinds of many streams: which of them says most. */
+static void
+name_kind(const struct seen *s, enum diagnosis_kind k, const char *kind, char name[64])
 {
-	return s->moved[k] && s->at.percentile[k] < 50;
+	const struct stream *most = s->at.stream[k];
+
+	snprintf(name, 64, s->moved[k] && most->field_length ? "%s (%.24s)" : "%s", kind, most ? most->field : "");
+}
+
+static bool
+rose(const struct seen *s, enum diagnosis_kind k)
+{
+	return s->moved[k] && !(s->at.percentile[k] < 50);
 }
 
 /* What the kinds that moved mean together. */
@@ -222,16 +236,16 @@ meaning(const struct seen *s)
 	bool worse = s->moved[DIAGNOSIS_COVERAGE] || s->moved[DIAGNOSIS_PERFORMANCE] ||
 	             s->moved[DIAGNOSIS_DISCREPANCY];
 
-	if (fell(s, DIAGNOSIS_EPISTEMIC) || fell(s, DIAGNOSIS_ALEATORIC) || fell(s, DIAGNOSIS_TOTAL))
+	if (unsure && !rose(s, DIAGNOSIS_EPISTEMIC) && !rose(s, DIAGNOSIS_ALEATORIC) && !rose(s, DIAGNOSIS_TOTAL))
 		return worse ? "the model grew surer while it got worse" : "the model grew surer";
-	if (s->moved[DIAGNOSIS_EPISTEMIC] && s->moved[DIAGNOSIS_ALEATORIC])
+	if (rose(s, DIAGNOSIS_EPISTEMIC) && rose(s, DIAGNOSIS_ALEATORIC))
 		return inputs ? "inputs moved, the model extrapolates and expects noisier outcomes" :
 		                "the model knows less and expects noisier outcomes";
-	if (s->moved[DIAGNOSIS_EPISTEMIC])
+	if (rose(s, DIAGNOSIS_EPISTEMIC))
 		return inputs ? "inputs moved, the model extrapolates" :
 		       s->at.stream[DIAGNOSIS_INPUTS] ? "the model knows less of inputs that look as before" :
 		                                         "the model knows less of what it is asked";
-	if (s->moved[DIAGNOSIS_ALEATORIC])
+	if (rose(s, DIAGNOSIS_ALEATORIC))
 		return inputs ? "inputs moved to where outcomes are noisier" : "the model expects noisier outcomes";
 	if (unsure)
 		return inputs ? "inputs moved, the model is less sure" : "the model is less sure";
@@ -244,6 +258,8 @@ meaning(const struct seen *s)
 	if (worse)
 		return inputs ? "inputs moved, the model is as sure as before, and wrong more often" :
 		                "the model is as sure as before, and wrong more often";
+	if (s->moved[DIAGNOSIS_ROBUSTNESS])
+		return "small perturbations change more predictions";
 	return inputs ? "inputs moved, the model is as sure as before" : "no kind of uncertainty moved";
 }
 
@@ -307,7 +323,7 @@ void
 diagnosis_words(const struct news *n, char *moved, size_t moved_size, char *words, size_t size)
 {
 	struct words w = { words, size, 0 }, kinds;
-	char text[400] = "";
+	char text[560] = "", name[64];
 	struct seen s;
 	bool told = false, open = false;
 
@@ -334,11 +350,14 @@ diagnosis_words(const struct news *n, char *moved, size_t moved_size, char *word
 	say_kind(&kinds, &s, DIAGNOSIS_ALEATORIC, "aleatoric");
 	if (!s.at.stream[DIAGNOSIS_EPISTEMIC] && !s.at.stream[DIAGNOSIS_ALEATORIC])
 		say_kind(&kinds, &s, DIAGNOSIS_TOTAL, "total uncertainty");
-	say_kind(&kinds, &s, DIAGNOSIS_DISCREPANCY, "discrepancy");
-	say_kind(&kinds, &s, DIAGNOSIS_STRUCTURE, "structure of the errors");
+	name_kind(&s, DIAGNOSIS_DISCREPANCY, "discrepancy", name);
+	say_kind(&kinds, &s, DIAGNOSIS_DISCREPANCY, name);
+	name_kind(&s, DIAGNOSIS_STRUCTURE, "structure of the errors", name);
+	say_kind(&kinds, &s, DIAGNOSIS_STRUCTURE, name);
 	say(&w, "%s", text);
 	say_labelled(&w, &s, DIAGNOSIS_COVERAGE);
 	say_labelled(&w, &s, DIAGNOSIS_PERFORMANCE);
+	say_labelled(&w, &s, DIAGNOSIS_ROBUSTNESS);
 	if (s.first)
 		say(&w, "; first: %.120s", s.first->name);
 }

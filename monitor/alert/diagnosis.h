@@ -18,6 +18,7 @@
 
 struct news;
 struct stream;
+struct version;
 
 enum diagnosis_kind {
 	DIAGNOSIS_INPUTS,
@@ -29,15 +30,17 @@ enum diagnosis_kind {
 	DIAGNOSIS_STRUCTURE,
 	DIAGNOSIS_COVERAGE,
 	DIAGNOSIS_PERFORMANCE,
+	DIAGNOSIS_ROBUSTNESS,
 	DIAGNOSIS_KINDS
 };
 
 /* What the streams of a model said when its last window closed: it does not depend on how far rows have gone
  * through them. */
 struct standing {
+	const struct version *version; /* that the alert is about: of an input's, the latest then; NULL: none */
 	const struct stream *stream[DIAGNOSIS_KINDS]; /* that says most of the kind; NULL: the kind is not told */
 	double rank_correlation;   /* of epistemic and aleatoric figures on the reference; NaN: not known */
-	double rate[DIAGNOSIS_KINDS]; /* values an hour; 0: not known */
+	double rate[DIAGNOSIS_KINDS]; /* values a window; 0: not known */
 	double percentile[DIAGNOSIS_KINDS]; /* NaN: not known, or of no meaning (rates) */
 	bool evidence[DIAGNOSIS_KINDS]; /* a tenth of an alarm's, and ten percentiles off */
 };

@@ -372,7 +372,7 @@ share(const struct check *c, struct check_model *m, uint32_t rank)
 		              i == CLASS_OUTPUTS ? m->predictions : 1;
 
 		class->share = plan_share(&c->plan, (enum share_class)i, streams) * plan_model(rank);
-		if (i == CLASS_INPUTS && m->joint)
+		if ((i == CLASS_INPUTS && m->joint) || (i == CLASS_LABELS && m->config->labels_enabled))
 			class->share *= PLAN_SINGLE;
 		for (uint32_t r = 0; r < m->rates; r++) {
 			double used = m->rate[r] * part / class->step;

@@ -116,6 +116,9 @@ publish(struct explain_columns *c, struct explain_column *column, struct stream 
 static void
 forget(struct model *m, const struct version *v, uint32_t column)
 {
+	for (uint32_t i = 0; i < m->versions; i++)
+		if (!v || v == m->version[i])
+			discrepancy_forget(m->version[i], column);
 	for (uint32_t i = 0; i < m->streams; i++) {
 		struct stream *s = m->stream[i];
 

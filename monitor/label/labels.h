@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "monitor/label/discrepancy.h"
 #include "monitor/label/limited.h"
 
 struct diag;
@@ -50,6 +51,7 @@ struct label_outcome {
 	double loss[LIMITED];      /* of figures with a limit */
 	enum label_score score_of;
 	double score;              /* NAN: SCORE_NONE */
+	double discrepancy[DISCREPANCIES]; /* what it says of the prediction's honesty; any number */
 };
 /* Fit: the outcome of an inline label, without any trace in the journal. */
 void labels_outcome(struct labels *l, struct version *v, const struct record *r,

@@ -181,4 +181,5 @@ labels_outcome(struct labels *l, struct version *v, const struct record *r, stru
 	}
 	labels_flags_outcome(row.flags, o.flags, out);
 	labels_record_score(l, r, &o, out);
+	discrepancy_of_record(r, out->discrepancy);
 }

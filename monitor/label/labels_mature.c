@@ -126,6 +126,7 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 	for (enum limited k = 0; k < LIMITED && !v->segment; k++) /* limits are stated for all */
 		if (!isnan(o->loss[k]))
 			limited_stream(l, v, k);
+	discrepancy_streams(l, v, o->discrepancy);
 	if (!v->outcomes->streams)
 		return;
 	at = rows_append(l->model, v->outcomes, f);
@@ -144,6 +145,7 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 	for (enum limited k = 0; k < LIMITED; k++)
 		if (v->limited[k])
 			v->limited[k]->value[at] = o->loss[k];
+	discrepancy_put_row(v, at, o->discrepancy);
 }
 
 void
@@ -215,6 +217,8 @@ hand_on(struct labels *l, uint64_t number)
 	}
 	remember(l, row, has_miss, has_wrong);
 	labels_row_outcome(l, number, &o);
+	if (v && !v->segment)
+		discrepancy_take(l, v, number, bins, row->bins, o.discrepancy);
 	if (v)
 		labels_outcome_row(l, v, &f, &o, level);
 	if (v)

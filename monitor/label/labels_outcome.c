@@ -97,6 +97,7 @@ labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
 		o->loss[f] = none;
 	o->score_of = SCORE_NONE;
 	o->score = none;
+	discrepancy_none(o->discrepancy);
 }
 
 /* What the row was before its label, from what the payload kept: both ends of the interval, or the set. */

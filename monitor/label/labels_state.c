@@ -118,6 +118,8 @@ labels_put(struct labels *l, struct store *store)
 		err = recalibration_put(l, l->model->version[i], store);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
 		err = confidence_put(l->model, l->model->version[i], store);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = discrepancy_put(l, l->model->version[i], store);
 	if (!err)
 		err = explain_columns_put(&l->explained, l->model, store);
 	journal_set_model(l->journal, l->model->id);
@@ -146,6 +148,8 @@ labels_saved(struct labels *l, bool landed)
 	for (uint32_t i = 0; i < l->model->versions; i++)
 		if (l->model->version[i]->confidence)
 			l->model->version[i]->confidence->dirty = false;
+	for (uint32_t i = 0; i < l->model->versions; i++)
+		l->model->version[i]->residuals_dirty = false;
 	l->deleted_part = l->deleting_part;
 	l->saved_serial = l->window_base + l->windows - (l->windows ? 1 : 0);
 }
@@ -294,6 +298,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 		err = recalibration_load(l, l->model->version[i], store, d);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
 		err = confidence_load(l->model, l->model->version[i], store, d);
+	for (uint32_t i = 0; i < l->model->versions && !err; i++)
+		err = discrepancy_load(l, l->model->version[i], store, d);
 	if (!err)
 		err = explain_columns_load(&l->explained, l->model, store, d);
 	if (!err)

@@ -35,6 +35,10 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                      .rows = ROWS_OWN, .rises_only = true },
 	[STREAM_QUALITY] = { .name = "quality", .class = CLASS_QUALITY, .alert = "quality",
 	                     .unit = "points", .rows = ROWS_ARRIVALS, .always_delivered = true },
+	[STREAM_DISCREPANCY] = { .name = "discrepancy", .class = CLASS_LABELS, .alert = "discrepancy",
+	                         .rows = ROWS_OUTCOMES, .residual = true },
+	[STREAM_STRUCTURE] = { .name = "structure", .class = CLASS_LABELS, .alert = "discrepancy",
+	                       .rows = ROWS_OUTCOMES, .residual = true },
 };
 
 enum stream_kind

@@ -28,6 +28,8 @@ enum stream_kind {
 	STREAM_AT_MOST,  /* at_most:NAME, its losses against a stated limit */
 	STREAM_AT_LEAST, /* at_least:NAME */
 	STREAM_QUALITY,  /* quality:FAULT, of the records themselves (quality.h) */
+	STREAM_DISCREPANCY, /* discrepancy:FIGURE of errors (label/discrepancy.h) */
+	STREAM_STRUCTURE, /* structure:FIGURE, what errors hang on */
 	STREAM_KINDS
 };
 
@@ -54,6 +56,7 @@ struct kind {
 	const char *unit;        /* of effects; NULL: by the stream's type (stream_unit) */
 	enum kind_rows rows;
 	bool rises_only;         /* binary: only a rising rate is a change for the worse */
+	bool residual;           /* of errors: these share what PLAN_SINGLE leaves of their class */
 	bool always_delivered;   /* alerts are sent whatever the promise says (data quality) */
 };
 extern const struct kind kind_table[STREAM_KINDS];

@@ -7,6 +7,7 @@
 
 #include "config/diag.h"
 #include "config/limits.h"
+#include "detectors/uncertainty/residuals.h"
 #include "monitor/decode/decode.h"
 #include "monitor/decode/record.h"
 #include "monitor/label/explain.h"
@@ -120,6 +121,7 @@ model_destroy(struct model *m)
 		rows_free(m->version[i]->outcomes);
 		recalibration_destroy(m->version[i]->recalibration);
 		free(m->version[i]->confidence);
+		residuals_destroy(m->version[i]->residuals);
 		rows_free(m->version[i]->probes);
 		free(m->version[i]->total_detail);
 		free(m->version[i]->text);
@@ -148,7 +150,8 @@ model_bytes(const struct model *m)
 
 	for (uint32_t i = 0; i < m->versions; i++)
 		bytes += (m->version[i]->probes ? sizeof(struct rows) : 0) +
-		         (m->version[i]->ood ? ood_bytes(m->version[i]->ood) : 0);
+		         (m->version[i]->ood ? ood_bytes(m->version[i]->ood) : 0) +
+		         residuals_bytes(m->version[i]->residuals);
 	for (uint32_t i = 0; i < m->streams; i++)
 		bytes += stream_bytes(m->stream[i]);
 	bytes += comparison_bytes(m->comparisons);
@@ -180,13 +183,18 @@ double
 model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
 {
 	uint32_t count[SHARE_CLASSES] = { 0 };
+	uint32_t residuals = 0;
 	bool early = watermark_ms < m->plan_ms && !s->fitted;
 	double part = 1;
 
 	if (s->latecomer)
 		return plan_latecomer(&m->common->plan, s->latecomer);
 	for (uint32_t i = 0; i < m->streams; i++)
-		if (!m->stream[i]->latecomer && m->stream[i]->kind != STREAM_JOINT)
+		if (m->stream[i]->latecomer || m->stream[i]->kind == STREAM_JOINT)
+			continue;
+		else if (kind_table[m->stream[i]->kind].residual)
+			residuals++;
+		else
 			count[kind_table[m->stream[i]->kind].class]++;
 	if (count[CLASS_LABELS] < label_streams_expected(m))
 		count[CLASS_LABELS] = label_streams_expected(m);
@@ -195,18 +203,26 @@ model_share(struct model *m, const struct stream *s, int64_t watermark_ms)
 			count[c] = c == CLASS_LABELS ? label_streams_expected(m) : 1;
 	if (kind_table[s->kind].class == CLASS_INPUTS && joint_expected(m))
 		part = s->kind == STREAM_JOINT ? (1 - PLAN_SINGLE) / 2 * count[CLASS_INPUTS] : PLAN_SINGLE;
+	if (residuals < discrepancy_expected(m))
+		residuals = discrepancy_expected(m);
+	if (kind_table[s->kind].class == CLASS_LABELS && residuals)
+		part = kind_table[s->kind].residual ? (1 - PLAN_SINGLE) / residuals * count[CLASS_LABELS] : PLAN_SINGLE;
 	return plan_share(&m->common->plan, kind_table[s->kind].class, count) * part * plan_model(m->rank);
 }
 
 static bool
 latecomer(const struct model *m, enum stream_kind kind)
 {
-	uint32_t labels = 0;
+	uint32_t labels = 0, residuals = 0;
 
 	if (m->common->fitting || m->common->watermark_ms < m->plan_ms || kind == STREAM_JOINT)
 		return false;
-	for (uint32_t i = 0; i < m->streams; i++)
-		labels += kind_table[m->stream[i]->kind].class == CLASS_LABELS;
+	for (uint32_t i = 0; i < m->streams; i++) {
+		residuals += kind_table[m->stream[i]->kind].residual;
+		labels += kind_table[m->stream[i]->kind].class == CLASS_LABELS && !kind_table[m->stream[i]->kind].residual;
+	}
+	if (kind_table[kind].residual)
+		return residuals >= discrepancy_expected(m);
 	return !(kind_table[kind].class == CLASS_LABELS && labels < label_streams_expected(m));
 }
 

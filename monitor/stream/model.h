@@ -12,6 +12,7 @@
 #include "detectors/uncertainty/uncertainty.h"
 #include "monitor/alert/episodes.h"
 #include "monitor/alert/outbound.h"
+#include "monitor/label/discrepancy.h"
 #include "monitor/label/limited.h"
 #include "monitor/notes.h"
 #include "monitor/stream/joint.h"
@@ -33,6 +34,7 @@ struct pipeline;
 struct recalibration;
 struct verdict_out;
 struct record;
+struct residuals;
 
 /* What all models share; owned by the pipeline. */
 struct common {
@@ -144,6 +146,9 @@ struct version {
 	struct stream *coverage, *below, *above, *error; /* below, above: the two tails of an interval */
 	struct stream *label_score; /* of its forecasts (enum label_score); NULL: none yet */
 	struct stream *contract;   /* of a group: its coverage against the level promised; NULL: no such test */
+	struct stream *discrepancy[DISCREPANCIES];
+	struct residuals *residuals; /* NULL: no error yet */
+	bool residuals_dirty;
 	struct label_detail *total_detail; /* of all its labels; NULL: none yet, or not in memory */
 	bool total_changed;
 	struct confidence *confidence; /* accuracy by confidence alone; NULL: no probabilities yet */

@@ -329,6 +329,15 @@ limited_slot(struct version *v, const struct stream *s)
 }
 
 static struct stream **
+discrepancy_slot(struct version *v, const struct stream *s)
+{
+	for (enum discrepancy k = 0; k < DISCREPANCIES; k++)
+		if (s->kind == discrepancy_kind(k) && !strcmp(s->field, discrepancy_name(k)))
+			return &v->discrepancy[k];
+	return NULL;
+}
+
+static struct stream **
 uncertainty_slot(struct version *v, const struct stream *s)
 {
 	for (uint32_t f = 0; f < UNCERTAINTY_FIGURES; f++)
@@ -356,6 +365,8 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 		output = &v->below_confidence;
 	else if (s->kind == STREAM_SCORE)
 		output = &v->label_score;
+	else if (kind_table[s->kind].residual)
+		output = discrepancy_slot(v, s);
 	else if (kind_table[s->kind].rows == ROWS_OUTCOMES)
 		output = limited_slot(v, s);
 	else if (s->kind == STREAM_OOD && !ood_bind(s->model, v, s))

@@ -35,7 +35,8 @@ uint32_t plan_models(const struct config *config);
 /* Part of such a part for the i-th model that was let in, whose number is not known beforehand: 6 / (pi i)^2;
  * 1 for i = 0 (listed by name). */
 double plan_model(uint32_t i);
-/* Part of a class for all its streams but the joint ones, where there are some: else 1. */
+/* Part of a class for all its streams but those that look at many things together (joint ones of inputs,
+ * those of errors of labels), where there are some: else 1. */
 #define PLAN_SINGLE 0.7
 const char *share_class_text(enum share_class c);
 

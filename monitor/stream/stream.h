@@ -120,7 +120,8 @@ struct stream {
 	bool too_short;               /* joint: fewer days in the reference than a promise needs */
 	bool window_alerted;          /* an episode was open when the last window closed */
 	double standing_n, standing_sum; /* of stream_percentile: how many values, their mid-ranks */
-	uint64_t window_values;       /* values up to the end of the last window */
+	double pace, pace_windows;    /* of stream_pace: values and windows lately, as of window pace_serial */
+	uint64_t pace_serial;
 	bool dependent;               /* categorical: no step was found that makes its records independent */
 
 	struct summary summary;       /* of the current window */
@@ -156,6 +157,8 @@ const char *stream_segment(const struct stream *s); /* key=value, "" for all */
  * the reference; NaN: too few, or no reference. */
 enum { STREAM_STANDING = 100, STREAM_STANDING_MIN = 50 };
 double stream_percentile(const struct stream *s);
+/* Values a window over the last thousand or so windows; 0: too few windows to say. */
+double stream_pace(const struct stream *s);
 /* Unit of its effects: sigma, points (of a rate), tv (total variation). */
 const char *stream_unit(const struct stream *s);
 

@@ -54,7 +54,9 @@ stream_save(const struct stream *s, struct codec *out)
 	codec_put_u64(out, s->settled_topic);
 	codec_put_f64(out, s->standing_n);
 	codec_put_f64(out, s->standing_sum);
-	codec_put_u64(out, s->window_values);
+	codec_put_f64(out, s->pace);
+	codec_put_f64(out, s->pace_windows);
+	codec_put_u64(out, s->pace_serial);
 	if (s->categories)
 		save_categories(s->categories, out);
 	codec_put_u8(out, s->explain != NULL);
@@ -149,7 +151,9 @@ stream_load(struct stream *s, struct codec *in, struct store *store, struct diag
 	s->settled_topic = codec_get_u64(in);
 	s->standing_n = codec_get_f64(in);
 	s->standing_sum = codec_get_f64(in);
-	s->window_values = codec_get_u64(in);
+	s->pace = codec_get_f64(in);
+	s->pace_windows = codec_get_f64(in);
+	s->pace_serial = codec_get_u64(in);
 	s->settled_open = s->episode.open; /* news are settled before every commit */
 	s->settled_ms = s->episode.started_ms;
 	s->settled_opened_ms = s->episode.opened_ms;

@@ -118,13 +118,18 @@ keep_standing(struct stream *s)
 	}
 }
 
+#define PACE_KEPT 0.999 /* of what there was, a window later */
+
 /* A window of STREAM_STANDING values replaces what was before; smaller ones leave some of it. */
 static void
 keep_percentile(struct stream *s)
 {
-	double n = 0, sum = 0, left;
+	double n = 0, sum = 0, left, faded;
 
-	s->window_values += s->summary.n;
+	faded = pow(PACE_KEPT, (double)(s->model->window_serial - s->pace_serial));
+	s->pace = s->pace * faded + (double)s->summary.n;
+	s->pace_windows = s->pace_serial ? s->pace_windows * faded + (1 - faded) / (1 - PACE_KEPT) : 1;
+	s->pace_serial = s->model->window_serial;
 	if (!s->cells || s->cells_provisional || s->code)
 		return;
 	for (uint32_t i = 0; i < s->cells->n; i++) {
@@ -134,6 +139,16 @@ keep_percentile(struct stream *s)
 	left = fmin(s->standing_n, fmax(0, STREAM_STANDING - n));
 	s->standing_sum = (s->standing_n > 0 ? s->standing_sum * (left / s->standing_n) : 0) + sum;
 	s->standing_n = left + n;
+}
+
+double
+stream_pace(const struct stream *s)
+{
+	enum { WINDOWS_MIN = 20 };
+	double faded = pow(PACE_KEPT, (double)(s->model->window_serial - s->pace_serial));
+	double windows = s->pace_windows * faded + (1 - faded) / (1 - PACE_KEPT);
+
+	return windows >= WINDOWS_MIN ? s->pace * faded / windows : 0;
 }
 
 double
