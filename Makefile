@@ -132,6 +132,10 @@ test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more 
 .PHONY: test-verdicts
 test-verdicts: $B/driftd  ## planted changes of one kind of uncertainty: what the verdicts say (SEEDS=10 a case)
 	python3 tests/tools/check_verdicts.py $B/driftd $(SEEDS)
+.PHONY: test-producers
+test-producers: $B/driftd tools  ## PyMC, TensorFlow Probability, MAPIE, conformalpy, scikit-learn send to the daemon (1 GB from PyPI)
+	sh tests/setup producers
+	python3 tests/producers/run.py $B build/producers $B/producers $(ONLY)
 test-alerts: $B/driftd  ## no alert where nothing changes; one for each planted change
 	python3 tests/tools/check_alerts.py $B/driftd tests/data
 test-explained: $B/driftd  ## alerts of coverage and error name the features that a regression tree splits first

@@ -146,7 +146,13 @@ const struct documentation documentation_table[] = {
 	{ "chunks", "data", "Frame, then the content in the owner's format." },
 	{ "counters", "", "Counts since the database was made." },
 	{ "counters", "model_id", "Model, 0 is the whole process." },
-	{ "counters", "name", "What is counted." },
+	{ "counters", "name",
+	  "What is counted. Of how unsure records are, left out: uncertainty_ragged: members or lists of different"
+	  " lengths, or not all of them numbers; uncertainty_empty: none of them; uncertainty_range: a negative"
+	  " probability or variance, a concentration that is not above 0, levels out of order; uncertainty_changed:"
+	  " another form or number of members than the version began with. Told in part: uncertainty_one: one"
+	  " member or sample has no spread; uncertainty_clipped: probabilities raised to 1e-12;"
+	  " uncertainty_infinite: no variance." },
 	{ "counters", "n", "How many." },
 	{ "rejected", "", "The last records that could not be used." },
 	{ "rejected", "slot", "number modulo the size of this table." },

@@ -327,6 +327,56 @@ twins_are_compared_with_the_prediction_they_name(void **state)
 	history_close(&w);
 }
 
+/* What is wrong with one record's uncertainty costs that record its figures, and nothing else. */
+static void
+bad_uncertainty_is_counted_and_the_rest_goes_on(void **state)
+{
+	static const struct {
+		const char *model, *rest, *counter;
+	} bad[] = {
+		{ "ragged", "\"members\":{\"probs\":[[0.5,0.5],[1]]}", "uncertainty_ragged" },
+		{ "empty", "\"members\":[]", "uncertainty_empty" },
+		{ "one_member", "\"members\":{\"probs\":[[0.5,0.5]]}", "uncertainty_one" },
+		{ "one_mean", "\"members\":{\"mu\":[3]}", "uncertainty_one" },
+		{ "one_sample", "\"samples\":[4.5]", "uncertainty_one" },
+		{ "zero", "\"members\":{\"probs\":[[0,1],[0.5,0.5]]}", "uncertainty_clipped" },
+		{ "negative", "\"members\":{\"mu\":[1,2],\"var\":[1,-1]}", "uncertainty_range" },
+		{ "deviation", "\"prediction\":{\"value\":1,\"sd\":-1}", "uncertainty_range" },
+		{ "concentration", "\"dirichlet\":[1,0]", "uncertainty_range" },
+		{ "gamma", "\"nig\":{\"gamma\":0,\"nu\":1,\"alpha\":0,\"beta\":1}", "uncertainty_range" },
+		{ "sum", "\"members\":{\"probs\":[[0.5,0.4],[0.5,0.5]]}", "prob_sum" },
+	};
+	enum { KINDS = sizeof bad / sizeof bad[0], EACH = 20 };
+	struct history w;
+	char sql[240];
+	(void)state;
+
+	history_open(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\nmodels: auto\n");
+	for (int i = 0; i < EACH * KINDS; i++) {
+		fprintf(w.records, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"%s\",\"features\":{\"x\":%d},", i,
+		        1700000000000LL + (long long)i * 60000, bad[i % KINDS].model, i);
+		fprintf(w.records, "%s", bad[i % KINDS].rest);
+		fprintf(w.records, "}\n");
+	}
+	history_written(&w);
+	history_run(&w, 6, 20, 30, 20);
+	for (int k = 0; k < KINDS; k++) {
+		snprintf(sql, sizeof sql, "SELECT c.n FROM counters c JOIN models m USING (model_id) WHERE m.name = '%s'"
+		         " AND c.name = '%s'", bad[k].model, bad[k].counter);
+		if (history_count(&w, sql) != EACH)
+			fail_msg("%s: %d of %d counted as %s", bad[k].rest, (int)history_count(&w, sql), EACH,
+			         bad[k].counter);
+		snprintf(sql, sizeof sql, "SELECT sum(x.n) FROM statistics x JOIN streams s USING (stream_id) JOIN models m"
+		         " USING (model_id) WHERE m.name = '%s' AND s.name = 'feature:x'", bad[k].model);
+		assert_int_equal(history_count(&w, sql), EACH);
+	}
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM rejected"), 0);
+	/* what every counter means is in the database itself */
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM documentation WHERE name = 'counters' AND column ="
+	                                   " 'name' AND instr(meaning, 'uncertainty_one')"), 1);
+	history_close(&w);
+}
+
 extern const struct CMUnitTest forms_tests[];
 const struct CMUnitTest forms_tests[] = {
 	TEST("forms/every_form_is_read", every_form_is_read),
@@ -338,6 +388,7 @@ const struct CMUnitTest forms_tests[] = {
 	TEST("forms/the_view_knows_the_kinds_of_the_figures", the_view_knows_the_kinds_of_the_figures),
 	TEST("forms/members_that_drift_apart_raise_the_epistemic_stream_alone",
 	     members_that_drift_apart_raise_the_epistemic_stream_alone),
+	TEST("forms/bad_uncertainty_is_counted_and_the_rest_goes_on", bad_uncertainty_is_counted_and_the_rest_goes_on),
 	TEST("forms/twins_are_compared_with_the_prediction_they_name",
 	     twins_are_compared_with_the_prediction_they_name),
 	TESTS_END,
