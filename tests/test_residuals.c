@@ -157,6 +157,27 @@ errors_go_on_where_they_were_saved(void **state)
 	}
 }
 
+static void
+one_huge_error_is_soon_forgotten(void **state)
+{
+	static const double huge[] = { 1e308, -1e99, 1e30, (double)INFINITY, (double)NAN };
+	(void)state;
+
+	for (size_t i = 0; i < sizeof huge / sizeof huge[0]; i++) {
+		struct residuals *r = residuals_create(COLUMNS);
+		double last = 0, product[RESIDUAL_PRODUCTS];
+		struct residual bad = { .error = huge[i], .standard = huge[i], .prediction = 1, .weight = 1, .ts = 1 };
+		uint64_t seed = 5;
+
+		add_labels(r, &seed, 0, 150, 0, .6, &last, product);
+		residuals_add(r, &bad, product);
+		add_labels(r, &seed, 150, LABELS, 0, .6, &last, product);
+		assert_true(residuals_lagged(r, false).value > .4);
+		assert_true(fabs(product[RESIDUAL_FEATURES]) < 1e6);
+		residuals_destroy(r);
+	}
+}
+
 /* -- through the daemon ------------------------------------------------------------------------------- */
 
 static void
@@ -220,6 +241,7 @@ const struct CMUnitTest residuals_tests[] = {
 	     p_values_of_nothing_are_small_as_often_as_they_say),
 	TEST("residuals/recalibration_is_that_of_least_squares", recalibration_is_that_of_least_squares),
 	TEST("residuals/errors_go_on_where_they_were_saved", errors_go_on_where_they_were_saved),
+	TEST("residuals/one_huge_error_is_soon_forgotten", one_huge_error_is_soon_forgotten),
 	TEST("residuals/a_feature_that_the_model_misses_is_named", a_feature_that_the_model_misses_is_named),
 	TESTS_END,
 };

@@ -9,6 +9,8 @@
 #include "detectors/kit/special.h"
 
 enum { BLOCKS = 2, STATE_VERSION = 1 };
+#define HUGE_ERROR 1e100 /* squares of it still add up */
+#define LEARNT 10.0 /* no single error makes the scale */
 
 struct cell {
 	double n, e, e2, q, q2;     /* errors, their squares; squares less 1, and their squares */
@@ -262,7 +264,7 @@ residuals_add(struct residuals *r, const struct residual *x, double out[RESIDUAL
 
 	for (int i = 0; i < RESIDUAL_PRODUCTS; i++)
 		out[i] = (double)NAN;
-	if (!isfinite(x->error) || !isfinite(x->standard) || !isfinite(x->prediction))
+	if (!(fabs(x->error) < HUGE_ERROR && fabs(x->standard) < HUGE_ERROR && fabs(x->prediction) < HUGE_ERROR))
 		return;
 	if (x->delay_ms >= 0 && x->delay_ms < r->horizon_ms)
 		r->horizon_ms = x->delay_ms;
@@ -274,9 +276,10 @@ residuals_add(struct residuals *r, const struct residual *x, double out[RESIDUAL
 		r->scale = sqrt(r->prediction.variance);
 		return;
 	}
-	e = clipped((x->standard - r->mean.mean) / sqrt(r->square.mean));
+	e = (x->standard - r->mean.mean) / sqrt(r->square.mean);
+	learn(r, r->mean.mean + fmin(fmax(e, -LEARNT), LEARNT) * sqrt(r->square.mean));
+	e = clipped(e);
 	q = clipped(e * e - 1);
-	learn(r, x->standard);
 	add_recalibration(r, x, out);
 	add_columns(r, x, e, q, out);
 	add_lagged(r, x, e, q, out);

@@ -89,7 +89,7 @@ judge_forecast(const struct forecast_shape *shape, const double *number, double 
 {
 	double scale = claimed_scale(shape, number), polynomial[METRIC_PIT_ORDER];
 
-	if (scale > 0 && isfinite(error / scale))
+	if (scale > 0 && isfinite(error / scale * (error / scale)))
 		out[DISCREPANCY_SCALE] = error / scale * (error / scale);
 	if (isnan(pit))
 		return;
