@@ -50,12 +50,22 @@ def alerts(db):
                       "AND promise = 'certified' ORDER BY opened_ms").fetchall()
 
 
+def same_as_filter(driftd, folder, name, db, reference):
+    """The most unlike records have the score and p-value that `driftd score panel` gives them."""
+    done = subprocess.run([driftd, 'score', 'panel', '--reference', reference, os.path.join(folder, name + '.jsonl')],
+                          check=True, capture_output=True, text=True)
+    filtered = {row['id']: (float(row['score']), float(row['p'])) for row in csv.DictReader(done.stdout.splitlines())}
+    kept = db.execute('SELECT id, score, p FROM ood_extremes').fetchall()
+    off = max(max(abs(filtered[i][0] - s), abs(filtered[i][1] - p)) for i, s, p in kept)
+    check(f'{name}: scores and p-values of `driftd score panel`', off <= 1e-12, f'{len(kept)} records, off {off:g}')
+
+
 def one_set(driftd, data, folder, name):
     records = lines(os.path.join(data, name, 'stream.jsonl.gz'))
     reference = os.path.join(folder, name + '-reference.jsonl')
     with open(reference, 'w') as f:
         f.writelines(json.dumps(r) + '\n' for r in lines(os.path.join(data, name, 'reference.jsonl.gz')) +
-                     records[:BORROWED[name]])
+                     [dict(r, label=r['prediction']['class']) for r in records[:BORROWED[name]]])
     records = records[BORROWED[name]:]
     with gzip.open(os.path.join(data, name, 'ood_truth.csv.gz'), 'rt') as f:
         planted = {row['id'] for row in csv.DictReader(f) if row['ood'] == '1'}
@@ -73,6 +83,7 @@ def one_set(driftd, data, folder, name):
     share = sum(i in planted for i in worst) / max(1, len(worst))
     check(f'{name}: the ids worth labelling are planted ones', share >= .9, f'{share:.2f} of {len(worst)}')
 
+    same_as_filter(driftd, folder, name, db, reference)
     quiet = replay(driftd, folder, name + '-quiet', [r for r in records if r['id'] not in planted], reference)
     check(f'{name}: silent without them', not alerts(quiet))
     n, flagged, alpha, high = quiet.execute(
