@@ -51,6 +51,30 @@ kind_of(const struct stream *s)
 	}
 }
 
+/* A window with values of it has ended. Streams begin somewhere in a batch, and whether that was before the
+ * row of an alert depends on where the batch was cut. */
+static bool
+stands(const struct stream *s)
+{
+	return s->pace_windows > 0;
+}
+
+static bool
+of_version(const struct stream *s, const struct version *v)
+{
+	return s->version_length == v->length && !memcmp(s->version, v->text, v->length);
+}
+
+static bool
+version_stands(const struct version *v, const struct model *m)
+{
+	for (uint32_t i = 0; i < m->streams; i++)
+		if (!m->stream[i]->segment && stands(m->stream[i]) && of_version(m->stream[i], v) &&
+		    kind_table[m->stream[i]->kind].class != CLASS_INPUTS)
+			return true;
+	return false;
+}
+
 /* The version that an alert is about: its own, or of inputs the latest. */
 static const struct version *
 version_of(const struct stream *s)
@@ -62,8 +86,7 @@ version_of(const struct stream *s)
 	for (uint32_t i = 0; i < m->versions; i++) {
 		const struct version *v = m->version[i];
 
-		if (!v->segment && (!own || (v->length == s->version_length &&
-		                             !memcmp(v->text, s->version, v->length))))
+		if (!v->segment && (own ? of_version(s, v) : version_stands(v, m)))
 			found = v;
 	}
 	return found;
@@ -76,7 +99,7 @@ concerns(const struct stream *s, const struct version *v)
 		return false;
 	if (kind_of(s) == DIAGNOSIS_INPUTS)
 		return true;
-	return v && s->version_length == v->length && !memcmp(s->version, v->text, v->length);
+	return v && of_version(s, v);
 }
 
 static double
@@ -111,7 +134,7 @@ diagnosis_look(const struct stream *s, struct standing *out)
 		enum diagnosis_kind k = kind_of(x);
 		double percentile;
 
-		if (!concerns(x, v))
+		if (!stands(x) || !concerns(x, v))
 			continue;
 		percentile = x->type == STREAM_NUMERIC ? stream_percentile(x) : (double)NAN;
 		if (x->kind != STREAM_JOINT)
@@ -152,10 +175,14 @@ look_at_alerts(const struct news *n, struct seen *out)
 {
 	const struct model *m = n->stream->model;
 	const struct version *v = n->standing.version;
+	enum diagnosis_kind own = kind_of(n->stream);
 
 	*out = (struct seen){ .at = n->standing };
-	if (kind_of(n->stream) < DIAGNOSIS_KINDS)
-		out->at.percentile[kind_of(n->stream)] = own_percentile(n, n->standing.percentile[kind_of(n->stream)]);
+	if (own < DIAGNOSIS_KINDS) {
+		out->at.percentile[own] = own_percentile(n, n->standing.percentile[own]);
+		if (!out->at.stream[own])
+			out->at.stream[own] = n->stream;
+	}
 	for (uint32_t i = 0; i < m->streams; i++) {
 		const struct stream *x = m->stream[i];
 		bool open = x->settled_open || (n->kind == NEWS_OVER && x == n->stream);
@@ -218,7 +245,8 @@ name_kind(const struct seen *s, enum diagnosis_kind k, const char *kind, char na
 {
 	const struct stream *most = s->at.stream[k];
 
-	snprintf(name, 64, s->moved[k] && most->field_length ? "%s (%.24s)" : "%s", kind, most ? most->field : "");
+	snprintf(name, 64, s->moved[k] && most && most->field_length ? "%s (%.24s)" : "%s", kind,
+	         most ? most->field : "");
 }
 
 static bool

@@ -58,6 +58,7 @@ stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, stru
 	free(s->cells); /* histograms begin again with the new reference's cells */
 	s->cells = NULL;
 	s->warms = s->warm_window = 0;
+	s->standing_n = s->standing_sum = 0;
 	if (s->type == STREAM_NUMERIC && !s->warm)
 		s->warm = must_calloc(LIMIT_WARMUP, sizeof *s->warm);
 	memset(s->summary.count, 0, sizeof s->summary.count);

@@ -197,7 +197,7 @@ version_uncertainty_separability(const struct version *v)
 		const struct stream *a = v->uncertainty[pairs[i][0]], *b = v->uncertainty[pairs[i][1]];
 		uint32_t n;
 
-		if (complete(a) && complete(b))
+		if (complete(a) && complete(b) && a->standing_n > 0 && b->standing_n > 0)
 			return correlation(a, b, &n);
 	}
 	return (double)NAN;
