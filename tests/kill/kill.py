@@ -73,14 +73,17 @@ models:
 
 
 # What a replay of the same messages must give too. Alert ids hash the place of a record, so texts are
-# compared without their last word (the id) and episodes by the alert that is named for them.
+# compared without their last word (the id) and episodes by the alert that is named for them, unless that is
+# another model's: models share an episode when they share a topic, and each file is a topic of its own.
 SAME_IN_REPLAY = tuple((table, "SELECT * FROM %s ORDER BY %s" % (table, order)) for table, order in (
     ("models", "1"), ("streams", "1"), ("detectors", "1"), ("refs", "1"), ("statistics", "1, 2"),
     ("histograms", "1, 2"), ("label_statistics", "1, 2, 3"), ("label_recent", "1"), ("counters", "1, 2"))) + (
     ("alerts", "SELECT a.stream_id, a.kind, a.severity, a.promise, a.method, a.state, a.resolved_by, a.opened_ms,"
      " a.started_ms, a.updated_ms, a.resolved_ms, a.statistic, a.effect, a.effect_low, a.effect_high, a.old_value,"
-     " a.new_value, a.promise_words, a.dependence, a.explanation, a.harm, e.stream_id, e.opened_ms,"
+     " a.new_value, a.promise_words, a.dependence, a.explanation, a.harm,"
+     " iif(x.model_id = y.model_id, e.stream_id, a.stream_id), iif(x.model_id = y.model_id, e.opened_ms, a.opened_ms),"
      " rtrim(a.text, '0123456789abcdef') FROM alerts a JOIN alerts e ON e.alert_id = a.episode_id"
+     " JOIN streams x ON x.stream_id = a.stream_id JOIN streams y ON y.stream_id = e.stream_id"
      " ORDER BY a.opened_ms, a.stream_id, a.started_ms"),
     ("alert_events", "SELECT a.stream_id, a.opened_ms, v.sequence, v.event, v.at_ms, v.statistic, v.effect,"
      " rtrim(v.text, '0123456789abcdef') FROM alert_events v JOIN alerts a USING(alert_id)"
