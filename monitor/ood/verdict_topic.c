@@ -106,19 +106,26 @@ void
 verdict_topic_send(void *context, const struct verdict_out *v)
 {
 	struct verdict_topic *t = context;
-	rd_kafka_resp_err_t err;
+	rd_kafka_error_t *error;
 	long length;
 
 	rewind(t->out);
 	write_message(t->out, v);
 	length = ftell(t->out);
 	fflush(t->out);
-	err = rd_kafka_producev(t->producer, RD_KAFKA_V_TOPIC(v->topic),
-	                        RD_KAFKA_V_KEY(v->id_length ? v->id : NULL, v->id_length),
-	                        RD_KAFKA_V_VALUE(t->text, (size_t)length), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-	                        RD_KAFKA_V_END);
-	if (err)
-		log_often(LOG_WARN, "verdicts", "a verdict could not be sent: %s", rd_kafka_err2str(err));
+
+	const rd_kafka_vu_t part[] = {
+		{ .vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = v->topic },
+		{ .vtype = RD_KAFKA_VTYPE_KEY,
+		  .u.mem = { (void *)(uintptr_t)(v->id_length ? v->id : NULL), v->id_length } },
+		{ .vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = { t->text, (size_t)length } },
+		{ .vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = RD_KAFKA_MSG_F_COPY },
+	};
+	error = rd_kafka_produceva(t->producer, part, sizeof part / sizeof part[0]);
+	if (error) {
+		log_often(LOG_WARN, "verdicts", "a verdict could not be sent: %s", rd_kafka_error_string(error));
+		rd_kafka_error_destroy(error);
+	}
 	rd_kafka_poll(t->producer, 0); /* reports */
 }
 
