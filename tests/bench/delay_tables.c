@@ -249,7 +249,6 @@ known(struct list *l)
 	};
 	static const char *const what[] = { "-> .12", "-> .15", "-> .2", "-> .3" };
 	static const double to[] = { .12, .15, .2, .3 }, rates[] = { 1215, 328, 120, 43 };
-	static const double rare[] = { 3590, 725, 229, 76 };
 	struct bench_kind rate = { .law = LAW_BERNOULLI, .rate = .1 };
 	struct delay_group *g;
 
@@ -262,9 +261,6 @@ known(struct list *l)
 	for (int k = 0; k < 4; k++)
 		one(g, what[k], rates[k], NONE, 0, 0, to[k], 0);
 	g->peers = g->peers_up = true;
-	g = group(l, "a stated rate", "sr-bernoulli", "p0=.1", "rate .1", rate, 0, 1e6, 1000);
-	for (int k = 0; k < 4; k++)
-		one(g, what[k], rare[k], NONE, 0, 0, to[k], 0);
 }
 
 static void
@@ -345,6 +341,19 @@ vectors(struct list *l)
 		one(g, what[k], expected[k], NONE, 0, 0, 0, k);
 }
 
+/* One false alarm in a million. Last, for the random numbers of a group follow from its place. */
+static void
+stated_rate(struct list *l)
+{
+	static const char *const what[] = { "-> .12", "-> .15", "-> .2", "-> .3" };
+	static const double to[] = { .12, .15, .2, .3 }, expected[] = { 3590, 725, 229, 76 };
+	struct bench_kind rate = { .law = LAW_BERNOULLI, .rate = .1 };
+	struct delay_group *g = group(l, "a stated rate", "sr-bernoulli", "p0=.1", "rate .1", rate, 0, 1e6, 1000);
+
+	for (int k = 0; k < 4; k++)
+		one(g, what[k], expected[k], NONE, 0, 0, to[k], 0);
+}
+
 uint32_t
 delay_tables(struct delay_group *out, uint32_t room)
 {
@@ -360,5 +369,6 @@ delay_tables(struct delay_group *out, uint32_t room)
 	phases(&l);
 	p_values(&l);
 	vectors(&l);
+	stated_rate(&l);
 	return l.n;
 }
