@@ -117,6 +117,7 @@ silence_opens_once_and_the_next_record_ends_it(void **state)
 	                                 sizeof text),
 	                    "what:  no records of m for 30 minutes (no_data, outside the budget)");
 	history_end(&r);
+	history_drop(&r);
 	assert_int_equal(alerts(&w, "open"), 0);
 	assert_int_equal(alerts(&w, "resolved"), 1);
 	assert_string_equal(history_text(&w, "SELECT group_concat(json_extract(body, '$.id') || ' ' || event || ' ' ||"
@@ -142,6 +143,7 @@ a_broker_that_is_away_is_no_silence(void **state)
 	pipeline_silence(r.pipeline, 3 * HOUR, true, false); /* back: the clock begins */
 	pipeline_silence(r.pipeline, 3 * HOUR + 29 * MINUTE, true, false);
 	history_end(&r);
+	history_drop(&r);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts"), 0);
 	history_close(&w);
 }
