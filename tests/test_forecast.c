@@ -363,7 +363,41 @@ intervals_without_end_cover_and_have_no_width(void **state)
 	history_close(&w);
 }
 
+/* Every other interval is of the level .5 and misses as often as it says; those of .9 miss `late` of the time in
+ * the second half. */
+static int64_t
+coverage_alerts(double late)
+{
+	enum { RECORDS = 8000 };
+	uint64_t seed = 5;
+	struct history w;
+	int64_t alerts;
+
+	history_open(&w, "models:\n  - name: m\n    coverage: {calibration: 5000}\n");
+	for (int i = 0; i < RECORDS; i++) {
+		double miss = i % 2 ? 0.5 : i < RECORDS / 2 ? 0.1 : late;
+
+		fprintf(w.records, "{\"id\":\"r%d\",\"ts\":%lld,\"prediction\":{\"value\":0,\"lower\":-1,\"upper\":1,"
+		        "\"level\":%s},\"label\":%d}\n", i, 1700000000000LL + i * 60000LL, i % 2 ? "0.5" : "0.9",
+		        history_uniform(&seed) < miss ? 2 : 0);
+	}
+	history_written(&w);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	alerts = history_count(&w, "SELECT count(*) FROM alerts JOIN streams s USING (stream_id) WHERE s.kind = 'coverage'");
+	history_close(&w);
+	return alerts;
+}
+
+static void
+misses_of_a_lower_level_are_no_loss(void **state)
+{
+	(void)state;
+	assert_int_equal(coverage_alerts(0.1), 0);
+	assert_int_equal(coverage_alerts(0.25), 1);
+}
+
 const struct CMUnitTest forecast_tests[] = {
+	TEST("forecast/misses_of_a_lower_level_are_no_loss", misses_of_a_lower_level_are_no_loss),
 	TEST("forecast/quantiles_are_a_prediction_of_their_own", quantiles_are_a_prediction_of_their_own),
 	TEST("forecast/samples_and_deviations_are_forecasts_too", samples_and_deviations_are_forecasts_too),
 	TEST("forecast/the_place_of_a_label_in_its_forecast_is_uniform", the_place_of_a_label_in_its_forecast_is_uniform),

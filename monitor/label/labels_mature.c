@@ -111,6 +111,13 @@ score_stream(struct labels *l, struct version *v, enum label_score of)
 	                              strlen(score_name[of]), v);
 }
 
+/* A null that is known is that of one level: misses of a lower one are more by design. */
+static double
+miss_against(const struct stream *s, double miss, double level)
+{
+	return !isnan(s->known_p0) && level < s->known_level ? (double)NAN : miss;
+}
+
 void
 labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *f,
                    const struct label_outcome *o, double level)
@@ -131,13 +138,13 @@ labels_outcome_row(struct labels *l, struct version *v, const struct row_facts *
 		return;
 	at = rows_append(l->model, v->outcomes, f);
 	if (v->coverage)
-		v->coverage->value[at] = o->miss;
+		v->coverage->value[at] = miss_against(v->coverage, o->miss, level);
 	if (v->below)
 		v->below->value[at] = o->below;
 	if (v->above)
 		v->above->value[at] = o->above;
 	if (v->contract)
-		v->contract->value[at] = o->miss;
+		v->contract->value[at] = miss_against(v->contract, o->miss, level);
 	if (v->error)
 		v->error->value[at] = o->wrong;
 	if (v->label_score)

@@ -252,8 +252,11 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 	rows->stream = must_grow(rows->stream, &capacity, rows->streams + 1u, sizeof *rows->stream);
 	rows->stream_capacity = (uint32_t)capacity;
 	rows->stream[rows->streams++] = s;
-	if (!m->common->fitting)
+	if (!m->common->fitting) {
+		if (kind == STREAM_FEATURE || kind == STREAM_PREDICTION || kind == STREAM_MISSING)
+			stream_precede(s, rows->in_window);
 		stream_start_tests(s, NULL);
+	}
 	return s;
 }
 
@@ -352,6 +355,7 @@ rows_append(struct model *m, struct rows *rows, const struct row_facts *f)
 	if (rows->n == ROWS_MAX)
 		rows_flush(m, rows);
 	at = rows->n++;
+	rows->in_window++;
 	rows->watermark_ms[at] = f->watermark_ms;
 	rows->advance_ms[at] = at ? difference(f->watermark_ms, rows->watermark_ms[at - 1]) : 0;
 	rows->time_ms[at] = f->time_ms;
@@ -418,7 +422,12 @@ open_window(struct model *m, int64_t window_ms)
 {
 	m->window_open = true;
 	m->window_ms = window_ms;
-	m->window_records = 0;
+	m->window_records = m->features->in_window = 0;
+	for (uint32_t i = 0; i < m->versions; i++)
+		m->version[i]->rows->in_window = 0;
+	for (uint32_t i = 0; m->segments && i < m->segments->n; i++)
+		if (m->segments->segment[i]->features)
+			m->segments->segment[i]->features->in_window = 0;
 	m->window_serial++;
 	m->dirty = true;
 	if (m->labels) {

@@ -20,39 +20,35 @@
 
 /* -- records ------------------------------------------------------------------------------------------ */
 
-static void
-set_number(struct stream *s, uint32_t at, const struct cell *c, uint64_t *wrong_type)
+/* Both are true of a value that has another JSON type than the stream; it counts as missing. */
+static bool
+set_number(struct stream *s, uint32_t at, const struct cell *c)
 {
 	s->value[at] = c && c->tag == CELL_NUMBER ? c->number : (double)NAN;
-	if (c && c->tag == CELL_TEXT)
-		++*wrong_type;
+	return c && c->tag == CELL_TEXT;
 }
 
-static void
+static bool
 set_category(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
 {
-	bool counts = !s->segment; /* each value once */
-
 	if (c && c->tag == CELL_TEXT) {
 		s->code[at] = stream_category(s, record_text(r, c->text), c->text.length, c->hash);
-		m->counter[COUNT_CATEGORY_OVERFLOW] += counts && s->code[at] == LIMIT_CATEGORIES;
-		return;
+		m->counter[COUNT_CATEGORY_OVERFLOW] += !s->segment && s->code[at] == LIMIT_CATEGORIES; /* once */
+		return false;
 	}
 	s->code[at] = RUNNER_MISSING;
-	if (c && c->tag == CELL_NUMBER)
-		m->counter[COUNT_FIELDS_TYPE] += counts;
+	return c && c->tag == CELL_NUMBER;
 }
 
 void
 model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *r, const struct cell *c)
 {
-	uint64_t wrong = m->counter[COUNT_FIELDS_TYPE];
+	bool wrong = s->code ? set_category(m, s, at, r, c) : set_number(s, at, c);
 
-	if (s->code)
-		set_category(m, s, at, r, c);
-	else
-		set_number(s, at, c, &m->counter[COUNT_FIELDS_TYPE]);
-	if (m->counter[COUNT_FIELDS_TYPE] != wrong && !m->wrong_type)
+	if (!wrong)
+		return;
+	m->counter[COUNT_FIELDS_TYPE]++;
+	if (!m->wrong_type)
 		m->wrong_type = s;
 }
 
@@ -206,8 +202,8 @@ take_prediction(struct model *m, struct version *v, const struct record *r, cons
 		v->set_size->value[at] = r->has_set ? r->sets : (double)NAN;
 	if (v->score)
 		v->score->value[at] = score;
-	if (v->klass)
-		set_category(m, v->klass, at, r, &r->klass);
+	if (v->klass && set_category(m, v->klass, at, r, &r->klass) && !v->segment)
+		m->counter[COUNT_FIELDS_TYPE]++;
 	if (v->below_confidence)
 		v->below_confidence->value[at] = confidence_below(v, labels_confidence(r));
 }
@@ -310,12 +306,11 @@ take_segment_features(struct model *m, struct segment *g, const struct record *r
 	}
 	for (uint32_t i = 0; i < m->slots; i++) {
 		const struct cell *c = i < r->slots ? &r->cell[i] : NULL;
-		uint64_t ignored = 0;
 
 		if (g->slot[i] && g->slot[i]->code)
-			set_category(m, g->slot[i], at, r, c);
+			(void)set_category(m, g->slot[i], at, r, c); /* counted with the model's own */
 		else if (g->slot[i])
-			set_number(g->slot[i], at, c, &ignored);
+			(void)set_number(g->slot[i], at, c);
 	}
 }
 

@@ -100,6 +100,7 @@ save_state(const struct model *m, struct codec *c)
 	codec_put_i64(c, m->window_ms);
 	codec_put_i64(c, m->window_previous_ms);
 	codec_put_u32(c, m->window_records);
+	codec_put_u32(c, m->features->in_window);
 	codec_put_u64(c, m->window_serial);
 	codec_put_u32(c, m->refs);
 	codec_put_bytes(c, m->harm, sizeof m->harm);
@@ -120,6 +121,7 @@ save_state(const struct model *m, struct codec *c)
 		codec_put_u32(c, m->version[i]->members);
 		codec_put_u32(c, m->version[i]->logits);
 		codec_put_u32(c, m->version[i]->columns);
+		codec_put_u32(c, m->version[i]->rows->in_window);
 	}
 }
 
@@ -227,6 +229,7 @@ load_state(struct model *m, struct codec *c)
 	m->window_ms = codec_get_i64(c);
 	m->window_previous_ms = codec_get_i64(c);
 	m->window_records = codec_get_u32(c);
+	m->features->in_window = codec_get_u32(c);
 	m->window_serial = codec_get_u64(c);
 	m->refs = codec_get_u32(c);
 	codec_get_bytes(c, m->harm, sizeof m->harm);
@@ -260,6 +263,7 @@ load_state(struct model *m, struct codec *c)
 		v->members = codec_get_u32(c);
 		v->logits = codec_get_u32(c);
 		v->columns = codec_get_u32(c);
+		v->rows->in_window = codec_get_u32(c);
 		if (v->form >= FORMS)
 			return ERR_CORRUPT;
 	}

@@ -64,19 +64,29 @@ wrong_field(const struct model *m, struct stream *s, const struct record *r)
 	return category(s, none, sizeof none - 1);
 }
 
+/* Written out: formatting it would cost more than all else that a record's row does. */
+static uint32_t
+class_count(struct stream *s, uint32_t classes)
+{
+	char digits[10];
+	size_t at = sizeof digits;
+
+	do
+		digits[--at] = (char)('0' + classes % 10);
+	while ((classes /= 10) > 0);
+	return category(s, digits + at, sizeof digits - at);
+}
+
 static void
 put(const struct model *m, enum quality_fault q, uint32_t at, const struct record *r, bool late,
     bool duplicate)
 {
 	struct stream *s = m->quality[q];
 	bool told = tells(m, r, q) && (!duplicate || q == QUALITY_DUPLICATES); /* else it is fed nowhere */
-	char count[16];
 
 	if (categorical(q)) {
-		int length = snprintf(count, sizeof count, "%u", r->probs);
-
-		s->code[at] = !told ? RUNNER_MISSING : q == QUALITY_CLASS_COUNT ?
-			category(s, count, (size_t)length) : wrong_field(m, s, r);
+		s->code[at] = !told ? RUNNER_MISSING : q == QUALITY_CLASS_COUNT ? class_count(s, r->probs) :
+		                                                               wrong_field(m, s, r);
 		return;
 	}
 	if (m->common->fitting) /* files say nothing of how records come */

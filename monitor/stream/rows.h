@@ -18,6 +18,7 @@ enum { ROWS_MAX = 1024 }; /* a column of doubles is 8 KiB: 20 of them stay in th
 
 struct rows {
 	uint32_t n;
+	uint32_t in_window;           /* rows of the open window, those that have left the batch too */
 	struct segment *segment;      /* whose records these are; NULL: all */
 	int64_t watermark_ms[ROWS_MAX];
 	double advance_ms[ROWS_MAX];  /* watermark_ms less that of the row before; of the first: 0 */

@@ -336,6 +336,8 @@ segments_save(const struct segments *s, struct codec *out)
 	for (uint32_t i = 0; s && i < s->combinations && s->combination; i++)
 		for (uint32_t k = 0; k < SEGMENT_KEYS_MAX; k++)
 			codec_put_u16(out, s->combination[i][k]);
+	for (uint32_t i = 0; s && i < s->n; i++)
+		codec_put_u32(out, s->segment[i]->features ? s->segment[i]->features->in_window : 0);
 }
 
 static uint32_t
@@ -417,7 +419,7 @@ watch_features(struct model *m)
 int
 segments_load(struct model *m, struct codec *in)
 {
-	uint32_t n = codec_get_u32(in);
+	uint32_t n = codec_get_u32(in), saved = n;
 	int err = 0;
 
 	for (uint32_t i = 0; i < n && !in->bad; i++) {
@@ -452,5 +454,11 @@ segments_load(struct model *m, struct codec *in)
 	}
 	if (!err && m->segments)
 		watch_features(m);
+	for (uint32_t i = 0; i < saved && !err && !in->bad; i++) {
+		uint32_t in_window = codec_get_u32(in);
+
+		if (m->segments->segment[i]->features)
+			m->segments->segment[i]->features->in_window = in_window;
+	}
 	return err || in->bad ? -1 : 0;
 }
