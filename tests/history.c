@@ -140,8 +140,8 @@ history_drop(struct running *r)
 }
 
 /* Hash of each table by content, in the order of their names. */
-size_t
-history_tables(const struct history *w, char name[HISTORY_TABLES][64], uint64_t hash[HISTORY_TABLES])
+void
+history_tables(const struct history *w, struct tables *out)
 {
 	sqlite3 *db;
 	sqlite3_stmt *list, *q;
@@ -153,33 +153,47 @@ history_tables(const struct history *w, char name[HISTORY_TABLES][64], uint64_t 
 	                 "name", -1, &list,
 	                 NULL), SQLITE_OK);
 	while (sqlite3_step(list) == SQLITE_ROW) {
+		uint64_t *hash = &out->hash[n];
 		char sql[128];
 
-		snprintf(name[n], 64, "%s", (const char *)sqlite3_column_text(list, 0));
-		snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" ORDER BY 1, 2, 3, 4", name[n]);
+		assert_true(n < HISTORY_TABLES);
+		snprintf(out->name[n], 64, "%s", (const char *)sqlite3_column_text(list, 0));
+		snprintf(sql, sizeof sql, "SELECT * FROM \"%s\" ORDER BY 1, 2, 3, 4", out->name[n]);
 		for (char *last = strrchr(sql, '4'); sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK;) {
 			last[-2] = 0; /* a table of fewer columns */
 			last -= 3;
 		}
-		hash[n] = 0;
+		*hash = 0;
 		while (sqlite3_step(q) == SQLITE_ROW)
 			for (int c = 0; c < sqlite3_column_count(q); c++) {
 				double real = sqlite3_column_double(q, c);
 				int type = sqlite3_column_type(q, c);
 
-				hash[n] = XXH64(&type, sizeof type, hash[n]);
+				*hash = XXH64(&type, sizeof type, *hash);
 				if (type == SQLITE_FLOAT)
-					hash[n] = XXH64(&real, sizeof real, hash[n]);
+					*hash = XXH64(&real, sizeof real, *hash);
 				else if (sqlite3_column_bytes(q, c))
-					hash[n] = XXH64(sqlite3_column_blob(q, c), (size_t)sqlite3_column_bytes(q, c),
-					                hash[n]);
+					*hash = XXH64(sqlite3_column_blob(q, c), (size_t)sqlite3_column_bytes(q, c),
+					              *hash);
 			}
 		sqlite3_finalize(q);
 		n++;
 	}
 	sqlite3_finalize(list);
 	sqlite3_close(db);
-	return n;
+	out->n = n;
+}
+
+void
+history_same(const struct history *w, const struct tables *expected, uint64_t seed)
+{
+	static struct tables got;
+
+	history_tables(w, &got);
+	assert_int_equal(got.n, expected->n);
+	for (size_t i = 0; i < got.n; i++)
+		if (got.hash[i] != expected->hash[i])
+			fail_msg("table %s differs after the run of seed %d", got.name[i], (int)seed);
 }
 
 /* commit, crash: chances of each after every step, in 1/100. */

@@ -54,8 +54,15 @@ double history_real(const struct history *w, const char *sql); /* NAN: NULL or n
 const char *history_text(const struct history *w, const char *sql, char *out, size_t size);
 /* Hash of each table by content, in the order of their names; all but runs, outbox, deliveries and
  * commands. */
-enum { HISTORY_TABLES = 40 };
-size_t history_tables(const struct history *w, char name[HISTORY_TABLES][64], uint64_t hash[HISTORY_TABLES]);
+enum { HISTORY_TABLES = 64 };
+struct tables {
+	size_t n;
+	char name[HISTORY_TABLES][64];
+	uint64_t hash[HISTORY_TABLES];
+};
+void history_tables(const struct history *w, struct tables *out);
+/* The tables are `expected`, else the test fails with the name of one that is not, and the seed. */
+void history_same(const struct history *w, const struct tables *expected, uint64_t seed);
 
 double history_uniform(uint64_t *seed);
 double history_normal(uint64_t *seed);

@@ -87,21 +87,16 @@ another_number_of_logits_is_counted_and_left_out(void **state)
 {
 	static const char configuration[] =
 		"id_hash_key: 000102030405060708090a0b0c0d0e0f\nmodels: auto\n";
-	char name[HISTORY_TABLES][64];
-	uint64_t undisturbed[HISTORY_TABLES], disturbed[HISTORY_TABLES];
+	static struct tables expected;
 	struct history w;
-	size_t tables;
 	(void)state;
 
 	history_open(&w, configuration);
 	write_records(&w);
 	history_run(&w, 1, 1u << 20, 0, 0);
-	tables = history_tables(&w, name, undisturbed);
+	history_tables(&w, &expected);
 	history_run(&w, 7, 40, 30, 20); /* with commits and crashes: the number outlives them */
-	assert_int_equal(history_tables(&w, name, disturbed), tables);
-	for (size_t i = 0; i < tables; i++)
-		if (undisturbed[i] != disturbed[i])
-			fail_msg("table %s differs", name[i]);
+	history_same(&w, &expected, 7);
 	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'logits_changed'"), 40);
 	assert_int_equal(history_count(&w, "SELECT sum(n) FROM statistics JOIN streams USING (stream_id)"
 	                                   " WHERE name = 'ood:energy'"), 360);

@@ -80,16 +80,11 @@ run(const struct history *w, const char *name, bool alert, const char *arguments
 static void
 same_after_crashes(const struct history *w, const char *name, bool alert, const char *arguments)
 {
-	static char table[HISTORY_TABLES][64], again[HISTORY_TABLES][64];
-	static uint64_t expected[HISTORY_TABLES], got[HISTORY_TABLES];
-	size_t n;
+	static struct tables expected;
 
-	n = history_tables(w, table, expected);
+	history_tables(w, &expected);
 	run(w, name, alert, arguments, 7);
-	assert_int_equal(history_tables(w, again, got), n);
-	for (size_t i = 0; i < n; i++)
-		if (got[i] != expected[i])
-			fail_msg("table %s differs after crashes", table[i]);
+	history_same(w, &expected, 7);
 }
 
 #define X_PAGING "FROM detectors d JOIN streams s USING (stream_id) WHERE s.kind = 'feature' AND" \

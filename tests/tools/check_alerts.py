@@ -17,14 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-passed = failed = 0
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}')
+from tally import check, end
 
 
 def read(path):
@@ -107,8 +100,7 @@ def main():
     control(driftd, data)
     planted(driftd, data)
     coverage(driftd, data)
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
+    return end()
 
 
 if __name__ == '__main__':

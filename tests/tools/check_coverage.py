@@ -19,16 +19,10 @@ import subprocess
 import sys
 import tempfile
 
+from tally import check, end
+
 MODELS, RECORDS, BEGIN = 40, 6000, 1700006400000
 MINUTE, BULK, HOUR, DAY = 60000, 900000, 3600000, 86400000
-passed = failed = 0
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
 
 
 def replay(driftd, scratch, config, records, labels):
@@ -178,8 +172,7 @@ def main():
         for seed, row in enumerate(ROWS):
             disordered(driftd, scratch, row, seed)
         groups(driftd, scratch, runs)
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
+    return end()
 
 
 sys.exit(main())

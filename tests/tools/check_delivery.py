@@ -23,17 +23,11 @@ import tempfile
 import threading
 import time
 
+from tally import any_failed, check, end
+
 ALERTS = 16
 WAYS = ('fine', 'slow', 'busy', 'fine', 'redirect', 'huge', 'fine', 'rude', 'later', 'fine')
 KEY = b'a secret of the test'
-passed = failed = 0
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
 
 
 class Receiver:
@@ -270,10 +264,9 @@ def main():
         finally:
             if daemon.process.poll() is None:
                 daemon.end(signal.SIGKILL)
-            if failed:
+            if any_failed():
                 print(open(os.path.join(place, 'log'), errors='replace').read()[-4000:])
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return end()
 
 
 def run(daemon, receiver, place):

@@ -16,15 +16,9 @@ import sys
 import tempfile
 from datetime import datetime
 
+from tally import check, end
+
 OUTPUTS = {'predicted value', 'width', 'set size', 'score', 'predicted class'}
-passed = failed = 0
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}')
 
 
 def read(path):
@@ -106,8 +100,7 @@ def main():
     driftd, data = sys.argv[1:3]
     one(driftd, data, 'bike', 'bike')
     one(driftd, data, 'elec2', 'elec')
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
+    return end()
 
 
 sys.exit(main())

@@ -16,24 +16,9 @@ import sys
 import tempfile
 import time
 
+from tally import check, end, wait
+
 CONFIG = 'database: driftd.db\nkafka: {brokers: "%s"}\ntopics: {records: [t]}\nmodels: [{name: m}]\n'
-passed = failed = 0
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name}' + ('' if true else f'\n{detail}'), flush=True)
-
-
-def wait(seconds, condition):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def line(i):
@@ -208,8 +193,7 @@ def main():
             db.close()
         finally:
             w.close()
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
+    return end()
 
 
 if __name__ == '__main__':

@@ -20,7 +20,8 @@ import sys
 import tempfile
 import time
 
-passed = failed = 0
+from tally import any_failed, check, end, wait
+
 TOKEN = 'only for those who know'
 CONFIG = """
 database: driftd.db
@@ -30,22 +31,6 @@ http: {listen: "127.0.0.1:0", hosts: [watch.example]%s}
 alerts: {sinks: [{log: {}}]}
 models: auto
 """
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
-
-
-def wait(seconds, condition):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 class Daemon:
@@ -230,10 +215,9 @@ def main():
             check('nothing_else_does', all(d.get('/metrics', **t)[0] == 401 for t in tries))
         finally:
             check('it_stops_again', d.stop() == 0)
-        if failed:
+        if any_failed():
             print(open(os.path.join(place, 'log')).read()[-3000:])
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == '__main__':

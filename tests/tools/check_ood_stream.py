@@ -17,16 +17,10 @@ import subprocess
 import sys
 import tempfile
 
-passed = failed = 0
+from tally import check, end
+
 # An alarm needs 100 records that rank, every fourth of the reference: digits has 288.
 BORROWED = {'digits': 150, 'satellite': 0}
-
-
-def check(name, good, told=''):
-    global passed, failed
-    passed += bool(good)
-    failed += not good
-    print(f'{"ok  " if good else "FAIL"} {name} {told}')
 
 
 def lines(path):
@@ -98,8 +92,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for name in ('digits', 'satellite'):
             one_set(driftd, data, folder, name)
-    print(f'{passed} passed, {failed} failed')
-    return failed != 0
+    return end()
 
 
 sys.exit(main())

@@ -19,9 +19,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
-passed = failed = 0
+from tally import check, end, wait
+
 CONFIG = """
 database: driftd.db
 kafka: {brokers: embedded, properties: {sasl.password: "${ENV:CANARY}"}}
@@ -43,22 +43,6 @@ SECRETS = {'token': 'CANARY-SECRET-token', 'url': 'http://127.0.0.1:%d/CANARY-SE
 PASSWORD = 'CANARY-SECRET-password'
 NUMBER = '876543.25'
 TEXTS = {'id': 'CANARY-ID', 'category': 'CANARY-PURPOSE', 'segment': 'CANARY-COUNTRY', 'rejected': 'CANARY-REJECTED'}
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
-
-
-def wait(seconds, condition):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return False
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -237,8 +221,7 @@ def main():
     for where, what in run(binary, 'hash').items():
         check(f'hash: nothing in {where}', not what, what)
     forgotten(binary)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
+    return end()
 
 
 if __name__ == '__main__':

@@ -18,20 +18,14 @@ import sys
 import tempfile
 import time
 
-passed = failed = 0
+from tally import check, end
+
 CONFIG = """
 database: driftd.db
 kafka: {brokers: %s}
 topics: {records: [inference.m], labels: []}
 models: [{name: m, coverage: {calibration: 1000}, windows: {width: 1d}}]
 """
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
 
 
 def records(n=6000):
@@ -167,8 +161,7 @@ def main():
         incidents(driftd, place, lines)
         live(driftd, place, lines)
         check('nothing_is_left_behind', not [n for n in os.listdir(place) if n.startswith('driftd-reproduce')])
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == '__main__':

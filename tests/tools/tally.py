@@ -1,0 +1,32 @@
+"""Promises of a check: a line for each, and at the end how many held."""
+import time
+
+passed = failed = 0
+
+
+def check(name, true, detail=''):
+    global passed, failed
+    passed += bool(true)
+    failed += not true
+    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
+    return true
+
+
+def wait(seconds, condition):
+    """True as soon as condition() holds, False when it does not within these seconds."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def any_failed():
+    return failed > 0
+
+
+def end():
+    """Prints the closing line; the exit status."""
+    print(f'{passed} passed, {failed} failed')
+    return 1 if failed else 0
