@@ -62,6 +62,7 @@ struct check_model {
 	double predictions;              /* of a record */
 	double labelled;                 /* of a prediction */
 	bool joint;                      /* has the two joint streams, beside those of the class of inputs */
+	uint32_t residuals;              /* streams of errors, beside those of the class of labels */
 	struct check_class class[SHARE_CLASSES];
 };
 

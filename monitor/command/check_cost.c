@@ -90,7 +90,8 @@ stream_memory(const struct check_model *m, int type)
 static double
 explained(const struct check_model *m)
 {
-	double features = m->type[STREAM_NUMERIC] + m->type[STREAM_CATEGORICAL];
+	const struct check_class *inputs = &m->class[CLASS_INPUTS];
+	double features = inputs->type[STREAM_NUMERIC] + inputs->type[STREAM_CATEGORICAL];
 	double most = m->config->labels_enabled ? m->config->labels_explain : 0;
 
 	return most > 0 ? EXPLAIN_OUTPUTS + fmin(features, most) : 0;

@@ -13,6 +13,7 @@
 #include "config/option.h"
 #include "monitor/command/check.h"
 #include "monitor/decode/text.h"
+#include "monitor/label/discrepancy.h"
 #include "monitor/label/limited.h"
 #include "monitor/stream/segment.h"
 
@@ -88,19 +89,20 @@ read_database(struct check *c, struct diag *d)
 	return sqlite3_finalize(q) == SQLITE_OK ? 0 : read_error(c, d);
 }
 
-static int
-class_of(const char *kind)
-{
-	enum stream_kind k = kind_find(kind);
-
-	return k < STREAM_KINDS ? (int)kind_table[k].class : -1; /* rows of figures, nothing that is tested */
-}
-
 static void
 add_stream(struct check_model *m, enum share_class class, enum stream_type type, uint32_t n)
 {
 	m->class[class].streams += n;
 	m->class[class].type[type] += n;
+	m->type[type] += n;
+	m->streams += n;
+}
+
+/* Of errors: they have a part of the class of labels, but are none of its shares. */
+static void
+add_residuals(struct check_model *m, enum stream_type type, uint32_t n)
+{
+	m->residuals += n;
 	m->type[type] += n;
 	m->streams += n;
 }
@@ -118,20 +120,27 @@ read_streams(struct check *c, struct check_model *m, sqlite3_int64 id, struct di
 		return read_error(c, d);
 	sqlite3_bind_int64(q, 1, id);
 	while (sqlite3_step(q) == SQLITE_ROW) { /* phases of a known null use every record */
-		const char *kind = (const char *)sqlite3_column_text(q, 0);
-		int class = class_of(kind);
+		enum stream_kind kind = kind_find((const char *)sqlite3_column_text(q, 0));
 		uint32_t n = (uint32_t)sqlite3_column_int(q, 2);
+		struct check_class *class;
 
-		m->joint |= !strcmp(kind, kind_table[STREAM_JOINT].name);
-		if (class < 0 || !strcmp(kind, kind_table[STREAM_JOINT].name))
+		m->joint |= kind == STREAM_JOINT;
+		if (kind == STREAM_KINDS || kind == STREAM_JOINT) /* rows of figures, nothing that is tested */
 			continue;
-		for (int t = 0; t < CHECK_TYPES; t++)
-			if (!strcmp((const char *)sqlite3_column_text(q, 1),
-			            stream_type_text((enum stream_type)t)))
-				add_stream(m, (enum share_class)class, (enum stream_type)t, n);
-		m->class[class].step += sqlite3_column_double(q, 3);
-		m->class[class].coverage |= !strcmp(kind, kind_table[STREAM_COVERAGE].name);
-		m->class[class].error |= !strcmp(kind, kind_table[STREAM_ERROR].name);
+		for (int t = 0; t < CHECK_TYPES; t++) {
+			if (strcmp((const char *)sqlite3_column_text(q, 1), stream_type_text((enum stream_type)t)))
+				continue;
+			if (kind_table[kind].residual)
+				add_residuals(m, (enum stream_type)t, n);
+			else
+				add_stream(m, kind_table[kind].class, (enum stream_type)t, n);
+		}
+		if (kind_table[kind].residual)
+			continue;
+		class = &m->class[kind_table[kind].class];
+		class->step += sqlite3_column_double(q, 3);
+		class->coverage |= kind == STREAM_COVERAGE;
+		class->error |= kind == STREAM_ERROR;
 	}
 	for (int i = 0; i < SHARE_CLASSES; i++) /* it began with 1 */
 		m->class[i].step = m->class[i].streams ? (m->class[i].step - 1) / m->class[i].streams : 1;
@@ -212,7 +221,7 @@ expect_segments(struct check_model *m, uint32_t numeric, uint32_t categorical)
 }
 
 /* Streams that the configuration lets expect: of a feature itself and its gaps, two outputs and
- * their gaps, two of labels. */
+ * their gaps, two of labels, and those of errors. */
 static void
 expect_streams(struct check_model *m)
 {
@@ -253,6 +262,7 @@ expect_streams(struct check_model *m)
 		add_stream(m, CLASS_LABELS, STREAM_BINARY,
 		           2 * segment_families(config) + segment_contracts(config) + limited_count(config));
 		m->class[CLASS_LABELS].coverage = m->class[CLASS_LABELS].error = true;
+		add_residuals(m, STREAM_NUMERIC, DISCREPANCIES);
 	}
 }
 
@@ -372,7 +382,7 @@ share(const struct check *c, struct check_model *m, uint32_t rank)
 		              i == CLASS_OUTPUTS ? m->predictions : 1;
 
 		class->share = plan_share(&c->plan, (enum share_class)i, streams) * plan_model(rank);
-		if ((i == CLASS_INPUTS && m->joint) || (i == CLASS_LABELS && m->config->labels_enabled))
+		if ((i == CLASS_INPUTS && m->joint) || (i == CLASS_LABELS && m->residuals))
 			class->share *= PLAN_SINGLE;
 		for (uint32_t r = 0; r < m->rates; r++) {
 			double used = m->rate[r] * part / class->step;

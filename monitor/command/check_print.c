@@ -129,6 +129,9 @@ print_class(const struct check *c, const struct check_model *m, enum share_class
 		printf("  joint: two streams of all numeric features together, each %.3g alarms; at most %u records"
 		       " a day are used\n", class->share / PLAN_SINGLE * (1 - PLAN_SINGLE) / 2 * class->streams,
 		       m->config->joint_records_per_day);
+	if (i == CLASS_LABELS && m->residuals)
+		printf("  errors: %u streams more, of discrepancy and structure, %.3g alarms together\n", m->residuals,
+		       class->share / PLAN_SINGLE * (1 - PLAN_SINGLE) * class->streams);
 	print_rates(m, class);
 	for (uint32_t k = 0; k < class->changes; k++)
 		print_change(m, class, &class->change[k]);

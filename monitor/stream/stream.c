@@ -239,18 +239,6 @@ summarise(struct stream *s, uint32_t from, uint32_t to)
 		summary_add(&s->summary, s->cells, s->value + from, to - from);
 }
 
-void
-stream_precede(struct stream *s, uint32_t rows)
-{
-	static const double missing = 1;
-
-	if (s->kind != STREAM_MISSING)
-		s->summary.missing += rows;
-	for (uint32_t i = 0; s->kind == STREAM_MISSING && i < rows; i++)
-		summary_add(&s->summary, NULL, &missing, 1);
-	s->dirty = true;
-}
-
 /* -- learning --------------------------------------------------------------------------------------- */
 
 uint32_t

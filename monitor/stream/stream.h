@@ -169,8 +169,8 @@ uint32_t stream_reference_min(const struct stream *s);
 /* Code of a category (created while there is room), LIMIT_CATEGORIES when the table is full. */
 uint32_t stream_category(struct stream *s, const char *text, uint32_t length, uint64_t hash);
 
-/* The window had so many rows before the field of a new stream was first told: there it was missing. The tests
- * begin with the stream. */
+/* The window had so many rows before the field of a new stream was first told: there it was missing. The
+ * tests begin with the stream. */
 void stream_precede(struct stream *s, uint32_t rows);
 /* Rows [0, rows->n) of the stream's column: summary, learning, tests, episode. */
 void stream_rows(struct stream *s, const struct rows *rows, struct outbound *out);

@@ -158,6 +158,18 @@ stream_percentile(const struct stream *s)
 }
 
 void
+stream_precede(struct stream *s, uint32_t rows)
+{
+	static const double missing = 1;
+
+	if (s->kind != STREAM_MISSING)
+		s->summary.missing += rows;
+	for (uint32_t i = 0; s->kind == STREAM_MISSING && i < rows; i++)
+		summary_add(&s->summary, NULL, &missing, 1);
+	s->dirty = true;
+}
+
+void
 stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, struct outbound *out)
 {
 	if (s->summary.n + s->summary.missing) {
