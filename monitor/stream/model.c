@@ -242,6 +242,7 @@ model_stream(struct model *m, struct rows *rows, enum stream_kind kind, enum str
 	rows_flush(m, rows); /* its column begins with the next row */
 	if (m->plan_ms == INT64_MAX && !m->common->fitting)
 		m->plan_ms = m->common->watermark_ms + m->config->reference_span_ms;
+	m->common->at_ms = m->common->watermark_ms; /* its share is of now, whatever was judged last */
 	s = stream_create(m, rows->segment, kind, type, field, field_length, v ? v->text : "", v ? v->length : 0,
 	                  m->common->watermark_ms);
 	if (latecomer(m, kind))
