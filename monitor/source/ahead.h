@@ -10,7 +10,7 @@
 
 #include "monitor/source/source.h"
 
-enum { AHEAD_LANES = 4, AHEAD_RECORDS = 256 };
+enum { AHEAD_LANES = 4, AHEAD_RECORDS = 1024 };
 
 struct ahead;
 
