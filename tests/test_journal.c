@@ -8,6 +8,7 @@
 
 #include "config/diag.h"
 #include "monitor/label/journal_inside.h"
+#include "tests/fixture.h"
 #include "tests/journal_world.h"
 #include "tests/tests.h"
 
@@ -418,6 +419,46 @@ damage_is_an_error(void **state)
 	}
 }
 
+/* Rows whose bytes agree or differ by chance, from none to all of them. */
+static void
+a_packed_chunk_comes_back_as_it_was(void **state)
+{
+	static uint8_t rows[JOURNAL_CHUNK_ROWS * sizeof(struct journal_row)], back[sizeof rows];
+	static uint8_t packed[JOURNAL_PACKED_MAX];
+	uint64_t seed = 5;
+
+	(void)state;
+	for (int trial = 0; trial < 400; trial++) {
+		size_t n = 1 + fixture_random(&seed) % JOURNAL_CHUNK_ROWS, width = sizeof(struct journal_row), length;
+		uint64_t differ = fixture_random(&seed);
+
+		differ = trial < 2 ? (uint64_t)0 - (uint64_t)trial : trial % 2 ? differ & fixture_random(&seed) : differ;
+		for (size_t i = 0; i < n * width; i++)
+			rows[i] = differ >> i % width & 1 ? (uint8_t)fixture_random(&seed) : (uint8_t)(i % width * 7);
+		length = journal_pack_rows(packed, rows, n);
+		assert_in_range(length, 8 + width, 8 + (n + 1) * width);
+		memset(back, 0xee, sizeof back);
+		assert_int_equal(journal_unpack_rows(back, packed, length), n);
+		assert_memory_equal(back, rows, n * width);
+		assert_int_equal(journal_unpack_rows(back, packed, length - 1), 0);
+		assert_int_equal(journal_unpack_rows(back, packed, length + 1), 0);
+	}
+	for (size_t n = 1; n < 400; n++) {
+		unsigned limit = 1u << (n % 9), length;
+
+		for (size_t i = 0; i < n; i++)
+			rows[i] = (uint8_t)(fixture_random(&seed) % limit);
+		length = (unsigned)journal_pack_bins(packed, rows, n);
+		assert_in_range(length, 1, n + 9);
+		memset(back, 0xee, n + 1);
+		assert_true(journal_unpack_bins(back, n, packed, length));
+		assert_memory_equal(back, rows, n);
+		assert_int_equal(back[n], 0xee);
+		assert_false(journal_unpack_bins(back, n, packed, length + 1));
+	}
+	assert_false(journal_unpack_bins(back, 3, packed, 0));
+}
+
 extern const struct CMUnitTest journal_tests[];
 const struct CMUnitTest journal_tests[] = {
 	TEST("journal/a_row_takes_at_most_64_bytes", a_row_takes_at_most_64_bytes),
@@ -440,5 +481,6 @@ const struct CMUnitTest journal_tests[] = {
 	     numbers_go_on_after_everything_has_expired),
 	TEST("journal/another_capacity_takes_the_rows_over", another_capacity_takes_the_rows_over),
 	TEST("journal/damage_is_an_error", damage_is_an_error),
+	TEST("journal/a_packed_chunk_comes_back_as_it_was", a_packed_chunk_comes_back_as_it_was),
 	TESTS_END,
 };

@@ -36,8 +36,9 @@ enum {
 	/* A row of `statistics` with its histogram, and of `label_statistics`. */
 	ROW_BYTES = 320,
 	LABEL_ROW_BYTES = 600,
-	/* A journal row and the outcome of a label. */
-	JOURNAL_BYTES = 56,
+	/* A journal row, packed, and the outcome of a label. Bins are below 32 nearly always. */
+	JOURNAL_BYTES = 40,
+	BIN_BITS = 5,
 	OUTCOME_BYTES = 32,
 	JOURNAL_MEMORY = 64,
 	ORPHAN_PART = 16,           /* orphans are so much less than predictions */
@@ -98,9 +99,15 @@ explained(const struct check_model *m)
 }
 
 static double
-journal_row(const struct check_model *m, double fixed)
+journal_row(const struct check_model *m, double fixed, double bin_bits)
 {
-	return fixed + (double)m->config->classes.n * sizeof(double) + explained(m);
+	return fixed + (double)m->config->classes.n * sizeof(double) + explained(m) * bin_bits / 8;
+}
+
+static double
+journal_disk(const struct check_model *m)
+{
+	return journal_row(m, JOURNAL_BYTES, BIN_BITS);
 }
 
 /* Batches: of features, own streams and shares of segments; of outputs and outcomes of a version, for all
@@ -137,7 +144,7 @@ memory(struct check *c)
 		double rows = m->config->labels_capacity;
 
 		if (m->config->labels_enabled)
-			cost->journal += rows * journal_row(m, JOURNAL_MEMORY) +
+			cost->journal += rows * journal_row(m, JOURNAL_MEMORY, 8) +
 			                 rows / ORPHAN_PART * (sizeof(struct orphan) + sizeof(uint64_t));
 		for (int t = 0; t < CHECK_TYPES; t++)
 			if (m->type[t])
@@ -205,12 +212,12 @@ disk_of_model(struct check *c, const struct check_model *m, uint32_t r)
 	                   m->streams * (double)mc->reference_records * 1.5 * sizeof(struct learned);
 	if (!mc->labels_enabled)
 		return;
-	c->cost.day[r] += predictions * (journal_row(m, JOURNAL_BYTES) + m->labelled * OUTCOME_BYTES) +
+	c->cost.day[r] += predictions * (journal_disk(m) + m->labelled * OUTCOME_BYTES) +
 	                  3 * day * LABEL_ROW_BYTES;
 	kept = fmin(predictions / 864e5 * (double)(mc->labels_wait_ms + mc->labels_lateness_ms),
 	            mc->labels_capacity);
 	c->cost.kept[r] += fmin(kept, predictions * YEAR_DAYS) *
-	                           (journal_row(m, JOURNAL_BYTES) + m->labelled * OUTCOME_BYTES) +
+	                           (journal_disk(m) + m->labelled * OUTCOME_BYTES) +
 	                   rows * LABEL_ROW_BYTES;
 }
 

@@ -1,8 +1,8 @@
 /* journal_disk.c -- what a commit writes.
  *
- * owner "journal"        rows as they were appended; part = block, chunk = JOURNAL_CHUNK_ROWS rows
+ * owner "journal"        rows as they were appended, packed; part = block, chunk = JOURNAL_CHUNK_ROWS rows
  * owner "journal-probs"  the probabilities of those rows that have some, one after the other
- * owner "journal-bins"   the bins of the rows of a chunk, as many as each has, one after the other
+ * owner "journal-bins"   the bins of the rows of a chunk, as many as each has, one after the other, packed
  * owner "outcomes"       log: row number << 16 | flags; with JOURNAL_DONE also label and delay
  * owner "orphans"        log, see journal_orphans.c
  * state "journal"        the small facts: where things begin and end, counters
@@ -134,11 +134,11 @@ unstash(struct journal *j)
 /* -- rows -------------------------------------------------------------------------------------- */
 
 static int
-put_rows(const struct journal *j, struct store *store, uint64_t from, uint64_t until,
-         struct journal_row *scratch)
+put_rows(const struct journal *j, struct store *store, uint64_t from, uint64_t until, void *space, uint8_t *packed)
 {
 	const struct journal_row *rows = journal_row_at(j, from < j->first ? j->first : from);
 	const struct journal_stash *s = stash_of(&j->disk, from / j->chunk_rows);
+	struct journal_row *scratch = space;
 	size_t n = (size_t)(until - from);
 
 	if (s != NULL || from < j->first || __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) {
@@ -155,8 +155,8 @@ put_rows(const struct journal *j, struct store *store, uint64_t from, uint64_t u
 		rows = scratch;
 	}
 	return store_put_chunk(store, "journal", j->config.model_id, (uint32_t)(from >> j->shift),
-	                       (uint32_t)(from & (journal_block_rows(j) - 1)) / j->chunk_rows, rows,
-	                       n * sizeof(*rows));
+	                       (uint32_t)(from & (journal_block_rows(j) - 1)) / j->chunk_rows, packed,
+	                       journal_pack_rows(packed, rows, n));
 }
 
 uint32_t
@@ -191,7 +191,8 @@ put_probs(const struct journal *j, struct store *store, uint64_t from, uint64_t 
 }
 
 static int
-put_bins(const struct journal *j, struct store *store, uint64_t from, uint64_t until, uint8_t *scratch)
+put_bins(const struct journal *j, struct store *store, uint64_t from, uint64_t until, uint8_t *scratch,
+         uint8_t *packed)
 {
 	size_t n = 0;
 
@@ -205,7 +206,8 @@ put_bins(const struct journal *j, struct store *store, uint64_t from, uint64_t u
 	if (n == 0)
 		return 0;
 	return store_put_chunk(store, "journal-bins", j->config.model_id, (uint32_t)(from >> j->shift),
-	                       (uint32_t)(from & (journal_block_rows(j) - 1)) / j->chunk_rows, scratch, n);
+	                       (uint32_t)(from & (journal_block_rows(j) - 1)) / j->chunk_rows, packed,
+	                       journal_pack_bins(packed, scratch, n));
 }
 
 static int
@@ -259,24 +261,28 @@ save_rows(const struct journal *j, struct store *store)
 	size_t size = step * sizeof(struct journal_row);
 	size_t probs_size = (size_t)probs_step * j->config.probs * sizeof(double);
 	size_t bins_size = bins_of_chunk_max(j, from);
+	size_t packed_size = JOURNAL_PACKED_MAX > bins_size + 9 ? JOURNAL_PACKED_MAX : bins_size + 9;
+	uint8_t *packed;
 	void *scratch;
 	int error = 0;
 
 	if (from == j->end)
 		return 0;
 	size = size > probs_size ? size : probs_size;
-	scratch = malloc(size > bins_size ? size : bins_size);
+	size = size > bins_size ? size : bins_size;
+	scratch = malloc(size + packed_size);
 	if (scratch == NULL)
 		return ERR_IO;
+	packed = (uint8_t *)scratch + size;
 	for (uint64_t n = from - from % step; error == 0 && n < j->end; n += step)
-		error = put_rows(j, store, n, n + step < j->end ? n + step : j->end, scratch);
+		error = put_rows(j, store, n, n + step < j->end ? n + step : j->end, scratch, packed);
 	if (j->config.probs > 0)
 		for (uint64_t n = from - from % probs_step; error == 0 && n < j->end; n += probs_step)
 			error = put_probs(j, store, n, n + probs_step < j->end ? n + probs_step : j->end,
 			                  scratch);
 	if (bins_size > 0)
 		for (uint64_t n = from - from % step; error == 0 && n < j->end; n += step)
-			error = put_bins(j, store, n, n + step < j->end ? n + step : j->end, scratch);
+			error = put_bins(j, store, n, n + step < j->end ? n + step : j->end, scratch, packed);
 	free(scratch);
 	return error;
 }

@@ -178,41 +178,77 @@ chunk_begin(const struct journal *j, uint64_t number, uint32_t rows)
 	return from < j->first ? j->first : from;
 }
 
-/* Zeroes [at, at + n) of a chunk of bytes. */
-static int
-put_zeros(const struct journal *j, struct store *store, const char *owner, uint64_t number, uint32_t rows,
-          size_t at, size_t n)
-{
-	uint32_t part = (uint32_t)(number >> j->shift);
-	uint32_t chunk = (uint32_t)(number & (journal_block_rows(j) - 1)) / rows;
-	uint8_t *blob = NULL;
-	size_t length = 0;
-	int err = store_get_chunk(store, owner, j->config.model_id, part, chunk, &blob, &length, NULL);
+struct place { /* of a row in the chunks of an owner */
+	const char *owner;
+	uint32_t part, chunk;
+	uint64_t number;
+	size_t at, n; /* its bytes in a chunk of them */
+};
 
-	if (!err && blob && at + n <= length) {
-		memset(blob + at, 0, n);
-		err = store_put_chunk(store, owner, j->config.model_id, part, chunk, blob, length);
-	}
-	free(blob);
-	return err;
+static struct place
+place_of(const struct journal *j, const char *owner, uint64_t number, uint32_t rows, size_t at, size_t n)
+{
+	return (struct place){ owner, (uint32_t)(number >> j->shift),
+		               (uint32_t)(number & (journal_block_rows(j) - 1)) / rows, number, at, n };
 }
 
 static int
-put_row(const struct journal *j, struct store *store, uint64_t number)
+wipe_probs(uint8_t *blob, size_t *length, const struct place *p)
 {
-	uint32_t part = (uint32_t)(number >> j->shift);
-	uint32_t chunk = (uint32_t)(number & (journal_block_rows(j) - 1)) / j->chunk_rows;
-	size_t at = (size_t)(number % j->chunk_rows) * sizeof(struct journal_row), length = 0;
-	struct journal_row row;
-	uint8_t *blob = NULL;
-	int err = store_get_chunk(store, "journal", j->config.model_id, part, chunk, &blob, &length, NULL);
+	if (p->at + p->n <= *length)
+		memset(blob + p->at, 0, p->n);
+	return 0;
+}
 
-	if (!err && blob && at + sizeof row <= length) {
-		journal_rows_copy(&row, blob + at, 1);
-		wipe(&row, number);
-		journal_rows_copy(blob + at, &row, 1);
-		err = store_put_chunk(store, "journal", j->config.model_id, part, chunk, blob, length);
+/* The bytes after the last bin are zeros, and stay. */
+static int
+wipe_bins(uint8_t *blob, size_t *length, const struct place *p)
+{
+	size_t n = *length > 1 && *blob ? (*length - 1) / *blob * 8 : 0;
+	uint8_t *bins = malloc(n + 1);
+
+	if (!bins)
+		return ERR_IO;
+	if (p->at + p->n <= n && journal_unpack_bins(bins, n, blob, *length)) {
+		memset(bins + p->at, 0, p->n);
+		*length = journal_pack_bins(blob, bins, n);
 	}
+	free(bins);
+	return 0;
+}
+
+static int
+wipe_packed_row(uint8_t *blob, size_t *length, const struct place *p)
+{
+	struct journal_row rows[JOURNAL_CHUNK_ROWS], row;
+	size_t n = journal_unpack_rows(rows, blob, *length);
+
+	if (p->at >= n)
+		return 0;
+	journal_rows_copy(&row, &rows[p->at], 1);
+	wipe(&row, p->number);
+	journal_rows_copy(&rows[p->at], &row, 1);
+	*length = journal_pack_rows(blob, rows, n);
+	return 0;
+}
+
+/* Reads the chunk, which may become longer, and writes it again. */
+static int
+put_wiped(const struct journal *j, struct store *store, const struct place *p,
+          int (*wiped)(uint8_t *blob, size_t *length, const struct place *p))
+{
+	uint32_t id = j->config.model_id;
+	uint8_t *blob = NULL, *room;
+	size_t length = 0;
+	int err = store_get_chunk(store, p->owner, id, p->part, p->chunk, &blob, &length, NULL);
+
+	if (err || !blob)
+		return err;
+	room = realloc(blob, length + JOURNAL_PACKED_MAX);
+	blob = room ? room : blob;
+	err = room ? wiped(blob, &length, p) : ERR_IO;
+	if (!err)
+		err = store_put_chunk(store, p->owner, id, p->part, p->chunk, blob, length);
 	free(blob);
 	return err;
 }
@@ -232,10 +268,15 @@ journal_forget_put(const struct journal *j, struct store *store, uint64_t id, ui
 		probs += journal_row_at(j, n)->flags & JOURNAL_PROBS ? j->config.probs * sizeof(double) : 0;
 	for (uint64_t n = chunk_begin(j, number, j->chunk_rows); n < number; n++)
 		bins += journal_row_at(j, n)->bins;
-	err = put_row(j, store, number);
+	struct place in_rows = place_of(j, "journal", number, j->chunk_rows, (size_t)(number % j->chunk_rows), 1);
+	struct place in_probs = place_of(j, "journal-probs", number, probs_rows, probs,
+	                                 j->config.probs * sizeof(double));
+	struct place in_bins = place_of(j, "journal-bins", number, j->chunk_rows, bins, row->bins);
+
+	err = put_wiped(j, store, &in_rows, wipe_packed_row);
 	if (!err && row->flags & JOURNAL_PROBS)
-		err = put_zeros(j, store, "journal-probs", number, probs_rows, probs, j->config.probs * sizeof(double));
+		err = put_wiped(j, store, &in_probs, wipe_probs);
 	if (!err && row->bins)
-		err = put_zeros(j, store, "journal-bins", number, j->chunk_rows, bins, row->bins);
+		err = put_wiped(j, store, &in_bins, wipe_bins);
 	return err ? err : put_log(j, store, "outcomes", (struct forget){ .id = id, .number = number });
 }

@@ -4,7 +4,7 @@
  * journal_index.c    id -> 32-bit position, for rows and for orphans
  * journal_log.c      append-only records on disk (outcomes, orphans)
  * journal_orphans.c  labels that came before their prediction
- * journal_disk.c     save; journal_load.c: load
+ * journal_disk.c     save; journal_load.c: load; journal_pack.c: how chunks look on disk
  * journal_forget.c   takes out what belongs to one id
  *
  * On disk everything is cut by count, never by commit: chunk c of a part holds rows (or records)
@@ -21,8 +21,8 @@
 #include "monitor/label/journal.h"
 
 enum {
-	/* Rows of a chunk: 14 KiB, so a commit rewrites 7 KiB a model on average, and 10 million rows
-	 * are 39 063 chunks, which SQLite reads as fast as larger ones. */
+	/* Rows of a chunk: 14 KiB before they are packed, so a commit rewrites less than 7 KiB a model on
+	 * average, and 10 million rows are 39 063 chunks, which SQLite reads as fast as larger ones. */
 	JOURNAL_CHUNK_ROWS = 256,
 	JOURNAL_LOG_CHUNK = 512,        /* records of a chunk of a log; 8 to 32 bytes each */
 	JOURNAL_LOG_PART = 16384,       /* records of a part of a log, the unit of deletion */
@@ -156,7 +156,7 @@ struct journal_stash { /* of one chunk */
 	struct journal_original rows[JOURNAL_CHUNK_ROWS];
 };
 
-enum { JOURNAL_STATE_WORDS = 17, JOURNAL_STATE_VERSION = 2 };
+enum { JOURNAL_STATE_WORDS = 17, JOURNAL_STATE_VERSION = 3 };
 
 struct journal_disk {
 	uint64_t saved, sent;             /* rows below this number are committed; are being written */
@@ -221,7 +221,15 @@ void journal_apply_done(struct journal *j, uint64_t number, double label, int64_
                         uint16_t flags);
 void journal_apply_seen(struct journal *j, uint64_t number);
 
-void journal_rows_copy(void *to, const void *from, size_t rows); /* to disk form, and back */
+void journal_rows_copy(void *to, const void *from, size_t rows); /* to little-endian form, and back */
+/* Little-endian rows, 1 to JOURNAL_CHUNK_ROWS of them, as a chunk; returns its length. */
+enum { JOURNAL_PACKED_MAX = 16 + (JOURNAL_CHUNK_ROWS + 1) * sizeof(struct journal_row) };
+size_t journal_pack_rows(uint8_t *out, const void *rows, size_t n);
+/* And back, into room for JOURNAL_CHUNK_ROWS: how many there are; 0: not such a chunk. */
+size_t journal_unpack_rows(void *rows, const uint8_t *blob, size_t length);
+/* n bins as a chunk, of at most n + 9 bytes, written and its length returned; and back: false: not such a chunk. */
+size_t journal_pack_bins(uint8_t *out, const uint8_t *bins, size_t n);
+bool journal_unpack_bins(uint8_t *bins, size_t n, const uint8_t *blob, size_t length);
 void journal_disk_finish(struct journal_disk *k);
 /* The row as it was appended, where that is kept; NULL: it is not. */
 struct journal_original *journal_disk_stashed(const struct journal_disk *k, uint32_t chunk_rows,

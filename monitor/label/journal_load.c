@@ -17,6 +17,7 @@ struct load {
 	uint32_t block_rows, chunk_rows, probs_rows; /* as they were written */
 	uint64_t next;                               /* row expected next */
 	uint64_t orphans;                            /* orphans held at the last save */
+	struct journal_row row[JOURNAL_CHUNK_ROWS];  /* of a chunk, in little-endian form */
 };
 
 static int
@@ -41,12 +42,13 @@ load_rows(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t 
 	struct load *l = ctx;
 	struct journal *j = l->j;
 	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows;
-	uint64_t until = from + length / sizeof(struct journal_row);
+	uint64_t until = from + journal_unpack_rows(l->row, blob, length);
+	const struct journal_row *row = l->row;
 
-	if (length % sizeof(struct journal_row) != 0 || until > j->end || until <= l->next ||
-	    from != l->next - l->next % l->chunk_rows || until - from > l->chunk_rows)
+	if (until > j->end || until <= l->next || from != l->next - l->next % l->chunk_rows ||
+	    until - from > l->chunk_rows)
 		return damaged(l, "journal", part, chunk);
-	blob += (l->next - from) * sizeof(struct journal_row); /* rows that had left */
+	row += l->next - from; /* those before had left */
 	while (l->next < until) { /* the blocks of memory may be smaller than the chunks */
 		struct journal_block *b = journal_block_open(j, l->next, false);
 		uint64_t room = journal_block_rows(j) - (l->next & (journal_block_rows(j) - 1));
@@ -56,7 +58,7 @@ load_rows(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t 
 		if (b == NULL)
 			return no_memory(l);
 		to = journal_row_at(j, l->next);
-		journal_rows_copy(to, blob, n);
+		journal_rows_copy(to, row, n);
 		for (size_t i = 0; i < n; i++) {
 			if (to[i].ts > b->ts_max)
 				b->ts_max = to[i].ts;
@@ -67,7 +69,7 @@ load_rows(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t 
 			if ((to[i].flags & JOURNAL_PROBS) && j->config.probs == 0)
 				return damaged(l, "journal", part, chunk);
 		}
-		blob += n * sizeof(*to);
+		row += n;
 		l->next += n;
 	}
 	return 0;
@@ -100,30 +102,50 @@ load_probs(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 	return length == 0 ? 0 : damaged(l, "journal-probs", part, chunk);
 }
 
+/* Bytes of bins of the rows that are still here, from `from` to the end of its chunk. */
+static size_t
+bins_of_chunk(const struct load *l, uint64_t from)
+{
+	size_t n = 0;
+
+	for (uint64_t i = from; i < from - from % l->chunk_rows + l->chunk_rows && i < l->j->end; i++)
+		n += journal_row_at(l->j, i)->bins;
+	return n;
+}
+
 static int
 load_bins(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t length)
 {
 	struct load *l = ctx;
 	struct journal *j = l->j;
-	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows;
+	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows, until = from + l->chunk_rows;
+	size_t left;
+	uint8_t *bins, *at;
+	int err = 0;
 
-	for (uint64_t n = from < j->first ? j->first : from; n < from + l->chunk_rows && n < j->end; n++) {
-		uint16_t bins = journal_row_at(j, n)->bins;
-		struct journal_block *b;
+	from = from < j->first ? j->first : from;
+	left = bins_of_chunk(l, from);
+	bins = at = malloc(left + 1);
+	if (bins == NULL)
+		return no_memory(l);
+	if (!journal_unpack_bins(bins, left, blob, length))
+		err = damaged(l, "journal-bins", part, chunk);
+	for (uint64_t n = from; !err && n < until && n < j->end; n++) {
+		uint16_t width = journal_row_at(j, n)->bins;
+		struct journal_block *b = &j->blocks[journal_ring_place(j, n)];
 
-		if (bins == 0)
+		if (width == 0)
 			continue;
-		if (length < bins)
-			return damaged(l, "journal-bins", part, chunk);
-		b = &j->blocks[journal_ring_place(j, n)];
-		if (!journal_block_widen(j, b, bins))
-			return no_memory(l);
-		memcpy(b->bins + (n & (journal_block_rows(j) - 1)) * b->bins_width, blob, bins);
-		blob += bins;
-		length -= bins;
+		if (!journal_block_widen(j, b, width)) {
+			err = no_memory(l);
+			continue;
+		}
+		memcpy(b->bins + (n & (journal_block_rows(j) - 1)) * b->bins_width, at, width);
+		at += width;
 		l->next++; /* here: rows with bins found */
 	}
-	return length == 0 ? 0 : damaged(l, "journal-bins", part, chunk);
+	free(bins);
+	return err;
 }
 
 /* -- logs -------------------------------------------------------------------------------------- */
