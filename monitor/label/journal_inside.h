@@ -227,7 +227,7 @@ enum { JOURNAL_PACKED_MAX = 16 + (JOURNAL_CHUNK_ROWS + 1) * sizeof(struct journa
 size_t journal_pack_rows(uint8_t *out, const void *rows, size_t n);
 /* And back, into room for JOURNAL_CHUNK_ROWS: how many there are; 0: not such a chunk. */
 size_t journal_unpack_rows(void *rows, const uint8_t *blob, size_t length);
-/* n bins as a chunk, of at most n + 9 bytes, written and its length returned; and back: false: not such a chunk. */
+/* n bins as a chunk of at most n + 9 bytes; returns its length. And back; false: not such a chunk. */
 size_t journal_pack_bins(uint8_t *out, const uint8_t *bins, size_t n);
 bool journal_unpack_bins(uint8_t *bins, size_t n, const uint8_t *blob, size_t length);
 void journal_disk_finish(struct journal_disk *k);

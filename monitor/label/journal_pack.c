@@ -53,7 +53,8 @@ make_steps(uint64_t differ, struct step step[STEPS_MAX])
 
 	for (unsigned word = 0; word < WORDS; word++)
 		for (unsigned bits = differ >> 8 * word & 0xff; bits;) {
-			unsigned low = (unsigned)__builtin_ctz(bits), run = (unsigned)__builtin_ctz(~(bits >> low));
+			unsigned low = (unsigned)__builtin_ctz(bits);
+			unsigned run = (unsigned)__builtin_ctz(~(bits >> low));
 
 			step[n++] = (struct step){ (uint8_t)word, (uint8_t)(8 * low), (uint8_t)run };
 			bits &= ~(((1u << run) - 1) << low);
