@@ -97,8 +97,8 @@ journal_pack_rows(uint8_t *out, const void *rows, size_t n)
 }
 
 static void
-unpack_row(uint8_t *to, const uint64_t common[WORDS], const struct step *step, unsigned steps, const uint8_t *at,
-           size_t left)
+unpack_row(uint8_t *to, const uint64_t common[WORDS], const struct step *step, unsigned steps,
+           const uint8_t *at, size_t left)
 {
 	uint64_t word[WORDS];
 
