@@ -134,7 +134,8 @@ unstash(struct journal *j)
 /* -- rows -------------------------------------------------------------------------------------- */
 
 static int
-put_rows(const struct journal *j, struct store *store, uint64_t from, uint64_t until, void *space, uint8_t *packed)
+put_rows(const struct journal *j, struct store *store, uint64_t from, uint64_t until, void *space,
+         uint8_t *packed)
 {
 	const struct journal_row *rows = journal_row_at(j, from < j->first ? j->first : from);
 	const struct journal_stash *s = stash_of(&j->disk, from / j->chunk_rows);

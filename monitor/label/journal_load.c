@@ -118,7 +118,8 @@ load_bins(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t 
 {
 	struct load *l = ctx;
 	struct journal *j = l->j;
-	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows, until = from + l->chunk_rows;
+	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->chunk_rows;
+	uint64_t until = from + l->chunk_rows;
 	size_t left;
 	uint8_t *bins, *at;
 	int err = 0;
