@@ -89,12 +89,8 @@ load_model(void *ctx, uint32_t model_id, const char *name, size_t length)
 	struct pipeline *p = ctx;
 	uint32_t number = decoder_model(p->common.decoder, name, (uint32_t)length);
 
-	(void)model_id;
-	if (number == UINT32_MAX) {
-		log_event(LOG_WARN, "model_removed", "model %.*s is in the database but no longer "
-		          "configured; its state stays", (int)length, name);
-		return 0;
-	}
+	if (number == UINT32_MAX)
+		return pipeline_note_removed(p, model_id, name, length);
 	return pipeline_model(p, number) ? 0 : ERR_CORRUPT;
 }
 
@@ -174,6 +170,8 @@ pipeline_create(struct pipeline **out, const struct config *config, struct store
 		err = store_each_model(store, load_model, p);
 	if (!err)
 		err = load_episodes(p, d);
+	if (!err)
+		err = pipeline_removed(p, d);
 	if (err) {
 		if (d && !d->text[0])
 			diag_set(d, err, "the database could not be read");
@@ -196,6 +194,7 @@ pipeline_destroy(struct pipeline *p)
 	merge_destroy(p->merge);
 	decoder_destroy(p->common.decoder);
 	runner_scratch_destroy(p->common.scratch);
+	free(p->removed);
 	outbound_finish(&p->common.outbound);
 	episodes_finish(&p->common.episodes);
 	free(p->common.sort);

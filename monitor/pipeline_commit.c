@@ -255,8 +255,8 @@ put_outbound(struct pipeline *p)
 	return err;
 }
 
-static int
-put_episodes(struct pipeline *p)
+int
+pipeline_put_episodes(struct pipeline *p)
 {
 	const struct episodes *e = &p->common.episodes;
 	struct codec c = { .measure = true, .size = SIZE_MAX };
@@ -285,7 +285,7 @@ put_progress(struct pipeline *p)
 		err = store_put_counter(p->store, 0, name, p->rejected[i]);
 	}
 	if (!err)
-		err = put_episodes(p);
+		err = pipeline_put_episodes(p);
 	if (!err && c->watermark_ms != INT64_MIN) {
 		err = store_put_meta_i64(p->store, "watermark_ms", c->watermark_ms);
 		if (!err)

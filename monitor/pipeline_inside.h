@@ -54,6 +54,8 @@ struct pipeline {
 	size_t commands, command_capacity, result_capacity;
 	struct forget *forget;      /* [forgets] what `driftd forget` takes out with the next commit */
 	size_t forgets, forget_capacity;
+	uint32_t *removed;          /* [removals] models that the configuration names no more */
+	size_t removals, removed_capacity;
 	bool last;                  /* the next commit is that of a clean stop */
 	bool (*interrupted)(void *context); /* asked during long work; may be NULL */
 	void *interrupt_context;
@@ -91,6 +93,14 @@ void pipeline_forget_finish(struct pipeline *p);
 
 /* pipeline_tenant.c: a database belongs to the tenant that created it. ERR_INVALID: to another one. */
 int pipeline_tenant(struct pipeline *p, struct diag *d);
+
+/* pipeline_removed.c: a model of the database that the configuration names no more; then, when everything is
+ * loaded, alerts of such models are resolved, and those of models that are back are not open any more. */
+int pipeline_note_removed(struct pipeline *p, uint32_t model_id, const char *name, size_t length);
+int pipeline_removed(struct pipeline *p, struct diag *d);
+
+/* pipeline_commit.c: which episodes are open, when that has changed. */
+int pipeline_put_episodes(struct pipeline *p);
 
 void pipeline_prefetch(const struct pipeline *p); /* pipeline_prefetch.c: after merge_next gave a record */
 

@@ -338,6 +338,14 @@ int store_each_command(struct store *s, int (*visit)(void *ctx, const struct com
 bool store_command_judges(struct store *s, int64_t command_id);
 /* Then: writes the verdict, ends the alert, puts its end into the outbox. Does nothing for other commands. */
 int store_judge(struct store *s, int64_t command_id);
+/* Alerts of a model that are open; 0 also when they cannot be read. */
+uint32_t store_model_alerts(struct store *s, uint32_t model_id);
+/* They are resolved as `removed`, at the watermark; an episode that ends with them is told. */
+int store_remove_alerts(struct store *s, uint32_t model_id);
+/* Was the alert resolved so? */
+bool store_alert_removed(struct store *s, const char *alert_id);
+/* Alerts of an episode that are open. */
+uint32_t store_episode_open(struct store *s, const char *episode_id);
 /* `driftd forget`, inside a transaction: takes the id out of `rejected`, bodies of the outbox and the command
  * itself; `hashed` stands there instead. Adds what it found to *out. Free pages keep no copy, and after the
  * commit store_forgotten() empties the write-ahead log. */

@@ -138,11 +138,71 @@ globs_share_one_part_of_the_budget(void **state)
 	assert_true(sum > 0.99 && sum < 1);
 }
 
+/* Model b leaves the configuration with alerts open, and comes back. */
+#define BOTH "id_hash_key: 000102030405060708090a0b0c0d0e0f\nwindows: {width: 4h}\n" \
+	"alerts: {budget: 0.5 per day, send: all}\n" \
+	"defaults: {joint: {projections: 0}, reference: {from: first, records: 1000, span: 2d}}\n"
+enum { LONG = 9000, LEFT = 6000, CHANGED = 3000 };
+
+static void
+write_changes(struct history *w)
+{
+	uint64_t seed = 5;
+
+	for (int i = 0; i < LONG; i++)
+		fprintf(w->records, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"%s\",\"features\":{\"x\":%.6f}}\n", i,
+		        1700000000000LL + (long long)i * 120000, i % 2 ? "a" : "b",
+		        history_normal(&seed) + (i >= CHANGED && i % 2 == 0 ? 2 : 0));
+}
+
+static void
+alerts_of_a_removed_model_are_resolved(void **state)
+{
+	static const char of_b[] = "SELECT count(*) FROM alerts_open WHERE model = 'b'";
+	struct history w;
+	struct running r;
+
+	(void)state;
+	history_open(&w, BOTH "models: [{name: a}, {name: b}]\n");
+	write_changes(&w);
+	history_written(&w);
+	history_start(&r, &w, true);
+	for (int i = 0; i < LEFT; i += 1000)
+		history_step(&r, 1000);
+	history_commit(&r);
+	history_drop(&r);
+	assert_int_equal(history_count(&w, of_b), 1);
+	history_configure(&w, BOTH "models: [{name: a}]\n");
+	for (int i = 0; i < 2; i++) { /* once, however often it starts */
+		history_start(&r, &w, false);
+		history_drop(&r);
+		assert_int_equal(history_count(&w, of_b), 0);
+		assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts WHERE resolved_by = 'removed'"), 1);
+		assert_int_equal(history_count(&w, "SELECT count(*) FROM outbox WHERE event = 'resolved'"), 1);
+	}
+	/* the message is the next one of the alert that was announced */
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM outbox o JOIN outbox r ON r.alert_id = o.alert_id"
+	                 " AND o.event = 'open' AND r.event = 'resolved' AND json_extract(r.body, '$.stream') ="
+	                 " json_extract(o.body, '$.stream') AND json_extract(r.body, '$.id') ="
+	                 " json_extract(r.body, '$.episode') || '-' || (SELECT count(*) FROM outbox c WHERE c.alert_id ="
+	                 " r.alert_id)"), 1);
+	history_configure(&w, BOTH "models: [{name: a}, {name: b}]\n");
+	history_start(&r, &w, false);
+	history_end(&r);
+	history_drop(&r);
+	/* it is judged again, against the same reference: the change has lasted */
+	assert_int_equal(history_count(&w, of_b), 1);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts_history WHERE model = 'b'"), 2);
+	assert_int_equal(history_count(&w, "SELECT count(DISTINCT json_extract(body, '$.id')) = count(*) FROM outbox"), 1);
+	history_close(&w);
+}
+
 const struct CMUnitTest models_tests[] = {
 	TEST("models/the_most_specific_name_holds", the_most_specific_name_holds),
 	TEST("models/mistakes_in_globs_are_found_where_they_stand", mistakes_in_globs_are_found_where_they_stand),
 	TEST("models/further_models_are_counted_and_left_out", further_models_are_counted_and_left_out),
 	TEST("models/who_is_let_in_does_not_depend_on_crashes", who_is_let_in_does_not_depend_on_crashes),
 	TEST("models/globs_share_one_part_of_the_budget", globs_share_one_part_of_the_budget),
+	TEST("models/alerts_of_a_removed_model_are_resolved", alerts_of_a_removed_model_are_resolved),
 	TESTS_END,
 };
