@@ -401,6 +401,7 @@ take_record(struct pipeline *p, const struct record *r, int64_t watermark_ms)
 	p->common.offset = r->offset;
 	p->common.row = r->row;
 	p->within = r->more;
+	pipeline_count_record(position_of(p, r->partition), r);
 	if (p->helds && (!label || p->helds >= LIMIT_LABEL_RUN || r->ts != p->held[0].event.ts))
 		pipeline_flush_held(p);
 	advance(p, watermark_ms);

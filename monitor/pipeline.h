@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct config;
 struct diag;
@@ -75,5 +76,7 @@ struct pipeline_status {
 	uint32_t models, streams;
 };
 void pipeline_status(const struct pipeline *p, struct pipeline_status *out);
+/* What only the pipeline knows, in Prometheus' text format: topics, models, features. Counters of this process. */
+void pipeline_metrics(const struct pipeline *p, FILE *out);
 
 #endif

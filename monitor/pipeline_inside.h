@@ -17,6 +17,10 @@ struct position {
 	int64_t written_next, written_end, saved_next, saved_end; /* in the transaction, in the database */
 	bool touched;       /* known since the start: its row is ours to write */
 	bool held;          /* a label of it waits in the run: `next` stays before it */
+	/* of this process alone, for metrics: messages and their bytes; of the last one: its Kafka timestamp (0: none) less its ts */
+	uint64_t records, bytes;
+	int64_t kafka_ms, skew_ms;
+	bool skewed;        /* skew_ms is known */
 };
 
 struct held_label {
@@ -93,6 +97,9 @@ void pipeline_forget_finish(struct pipeline *p);
 
 /* pipeline_tenant.c: a database belongs to the tenant that created it. ERR_INVALID: to another one. */
 int pipeline_tenant(struct pipeline *p, struct diag *d);
+
+/* pipeline_metrics.c */
+void pipeline_count_record(struct position *at, const struct record *r);
 
 /* pipeline_removed.c: a model of the database that the configuration names no more; then, when everything is
  * loaded, alerts of such models are resolved, and those of models that are back are not open any more. */

@@ -2,6 +2,7 @@
 #include "storage/exposition.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "storage/store_impl.h"
 
@@ -49,11 +50,17 @@ static const struct family families[] = {
 	  MODEL_COUNTER("evicted") },
 	{ "join_late_labels_total", "counter", "Labels later than the configured wait.",
 	  MODEL_COUNTER("labels_late") },
-	{ "join_delay_seconds", "gauge", "Mean delay of the labels of the last seven days of event time.",
-	  "SELECT m.name AS model, s.version AS version, s.segment AS segment, sum(l.mean_delay_s * l.labelled) /"
-	  " sum(l.labelled) FROM label_statistics l JOIN streams s USING(stream_id) JOIN models m USING(model_id)"
-	  " WHERE l.labelled > 0 AND l.mean_delay_s IS NOT NULL AND l.window_ms > (SELECT value FROM meta WHERE"
-	  " key = 'watermark_ms') - 604800000 GROUP BY 1, 2, 3" },
+	{ "join_delay_seconds", "histogram", "Delay of labels, from the event time of their prediction to their own.",
+	  "SELECT part, model, le, value FROM (WITH d AS (SELECT m.name AS model, sum(l.within_hour) AS hour, sum(l.within_day) AS day, sum(l.within_week)"
+	  " AS week, sum(l.labelled) AS n, sum(l.mean_delay_s * l.labelled) AS s FROM streams s JOIN label_statistics l"
+	  " ON l.stream_id = s.stream_id AND l.width_ms >= 86400000 JOIN models m ON m.model_id = s.model_id"
+	  " WHERE s.segment = '' AND l.mean_delay_s IS NOT NULL GROUP BY m.model_id)"
+	  " SELECT '_bucket' AS part, model, '3600' AS le, hour AS value, 1 AS at FROM d UNION ALL"
+	  " SELECT '_bucket', model, '86400', day, 2 FROM d UNION ALL"
+	  " SELECT '_bucket', model, '604800', week, 3 FROM d UNION ALL"
+	  " SELECT '_bucket', model, '+Inf', n, 4 FROM d UNION ALL"
+	  " SELECT '_sum', model, NULL, s, 5 FROM d UNION ALL SELECT '_count', model, NULL, n, 6 FROM d"
+	  ") ORDER BY model, at" },
 	{ "join_duplicates_total", "counter", "Predictions and labels that came again.",
 	  "SELECT m.name AS model, iif(c.name = 'repeat_lines', 'label', 'prediction') AS kind, c.n FROM counters c"
 	  " JOIN models m USING(model_id) WHERE c.name IN ('repeat_lines', 'duplicate_predictions')" },
@@ -85,6 +92,11 @@ static const struct family families[] = {
 	  "SELECT spent FROM budget WHERE spent IS NOT NULL" },
 };
 
+void exposition_head(FILE *out, const char *name, const char *type, const char *help)
+{
+	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
 void exposition_label(FILE *out, const char *name, const char *value, size_t length)
 {
 	fprintf(out, "%s=\"", name);
@@ -100,16 +112,20 @@ void exposition_label(FILE *out, const char *name, const char *value, size_t len
 
 static void write_row(FILE *out, const char *name, sqlite3_stmt *q)
 {
-	int values = sqlite3_column_count(q);
+	int values = sqlite3_column_count(q), first = !strcmp(sqlite3_column_name(q, 0), "part");
+	char separator = '{';
 
-	fprintf(out, "driftd_%s", name);
-	for (int i = 0; i + 1 < values; i++) {
+	fprintf(out, "driftd_%s%s", name, first ? store_column_text(q, 0) : "");
+	for (int i = first; i + 1 < values; i++) {
 		const char *text = store_column_text(q, i);
 
-		fputc(i ? ',' : '{', out);
+		if (sqlite3_column_type(q, i) == SQLITE_NULL)
+			continue;
+		fputc(separator, out);
+		separator = ',';
 		exposition_label(out, sqlite3_column_name(q, i), text, (size_t)sqlite3_column_bytes(q, i));
 	}
-	fprintf(out, "%s %.17g\n", values > 1 ? "}" : "", sqlite3_column_double(q, values - 1));
+	fprintf(out, "%s %.17g\n", separator == ',' ? "}" : "", sqlite3_column_double(q, values - 1));
 }
 
 static int write_family(sqlite3 *db, FILE *out, const struct family *f, uint32_t series_max,
@@ -122,8 +138,12 @@ static int write_family(sqlite3 *db, FILE *out, const struct family *f, uint32_t
 	if (sqlite3_prepare_v2(db, f->sql, -1, &q, NULL) != SQLITE_OK)
 		return store_sqlite_error(db, "read", d);
 	while ((step = sqlite3_step(q)) == SQLITE_ROW) {
-		if (!n++)
-			fprintf(out, "# HELP driftd_%s %s\n# TYPE driftd_%s %s\n", f->name, f->help, f->name, f->type);
+		if (!n++) {
+			char full[64];
+
+			snprintf(full, sizeof full, "driftd_%s", f->name);
+			exposition_head(out, full, f->type, f->help);
+		}
 		if (n <= series_max)
 			write_row(out, f->name, q);
 	}
@@ -142,7 +162,7 @@ int exposition_write(sqlite3 *db, FILE *out, uint32_t series_max, struct diag *d
 	for (size_t i = 0; i < COUNT(families) && !err; i++)
 		err = write_family(db, out, &families[i], series_max, &left_out, d);
 	sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
-	fprintf(out, "# HELP driftd_series_left_out Lines beyond the limit of a family.\n"
-	        "# TYPE driftd_series_left_out gauge\ndriftd_series_left_out %llu\n", (unsigned long long)left_out);
+	exposition_head(out, "driftd_series_left_out", "gauge", "Lines beyond the limit of a family.");
+	fprintf(out, "driftd_series_left_out %llu\n", (unsigned long long)left_out);
 	return err;
 }

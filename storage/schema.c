@@ -235,7 +235,6 @@ int schema_writer(sqlite3 *db, bool fresh, struct diag *d)
 	 * secure_delete FAST: freed pages are not written again only to be zeroed. */
 	return store_exec(db,
 	                  "PRAGMA synchronous = NORMAL;"
-	                  "PRAGMA wal_autocheckpoint = 4000;"
 	                  "PRAGMA journal_size_limit = 67108864;"
 	                  "PRAGMA cache_size = -32768;"
 	                  "PRAGMA temp_store = MEMORY;"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <assert.h>
@@ -169,6 +170,24 @@ static void remember_file(const char *path, struct store_file *file)
 		*file = (struct store_file){ st.st_dev, st.st_ino };
 }
 
+enum { CHECKPOINT_PAGES = 4000 };
+
+/* What SQLite does by itself after a commit that leaves a long log, timed. */
+static int checkpoint(void *context, sqlite3 *db, const char *name, int pages)
+{
+	struct store *s = context;
+	struct timespec begin, end;
+
+	if (pages < CHECKPOINT_PAGES)
+		return SQLITE_OK;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	s->checkpoints++;
+	s->checkpoint_seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	return SQLITE_OK;
+}
+
 static int open_database(struct store *s, const char *id_hash_key, bool unclean, bool *foreign,
                          struct diag *d)
 {
@@ -199,6 +218,7 @@ static int open_database(struct store *s, const char *id_hash_key, bool unclean,
 		return err;
 	remember_file(s->path, &s->database);
 	remember_file(s->wal_path, &s->wal);
+	sqlite3_wal_hook(s->db, checkpoint, s);
 	return 0;
 }
 
@@ -368,6 +388,12 @@ int64_t store_wal_bytes(struct store *s)
 	struct stat st;
 
 	return stat(s->wal_path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+uint64_t store_checkpoints(const struct store *s, double *seconds)
+{
+	*seconds = s->checkpoint_seconds;
+	return s->checkpoints;
 }
 
 int64_t store_database_bytes(struct store *s)

@@ -55,6 +55,8 @@ void store_rollback(struct store *s);
 /* The database or its WAL was moved, replaced or unlinked while open (stat, never open): ERR_IO. */
 int store_check_moved(struct store *s, struct diag *d);
 int64_t store_wal_bytes(struct store *s);
+/* How often the log was moved into the database so far; *seconds: how long it took last. */
+uint64_t store_checkpoints(const struct store *s, double *seconds);
 int64_t store_database_bytes(struct store *s);
 /* Free bytes of its file system, for us; UINT64_MAX when that cannot be told. Below STORE_FREE_MIN_BYTES
  * (a few WALs) the disk counts as nearly full. */

@@ -99,6 +99,8 @@ struct store {
 	uint32_t *recent;       /* streams whose days of labels were put: label_recent is due at the commit */
 	size_t recents, recents_size;
 	struct store_file database, wal;
+	uint64_t checkpoints;
+	double checkpoint_seconds;
 };
 
 /* Maps the last error of `db` to enum err and writes a sentence: "cannot DOING PATH: ...". */

@@ -37,7 +37,7 @@ static const char help[] =
 	"error; 75 already running; 78 configuration invalid or database of a newer version.\n"
 	"Another terminal: driftd status DB, driftd alerts DB, sqlite3 DB 'SELECT * FROM drift_now'\n";
 
-enum { STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
+enum { METRICS_MS = 5000, STEP_RECORDS = 4096, COMMIT_MIN_MS = 1000, COMMIT_MAX_MS = 30000, RETRY_MS = 5000,
        DRAIN_MS = 5000, /* for messages that are due when we stop */
        CLOCK_STEP_MS = 1000,
        WAL_WARN_BYTES = 128 << 20 };
@@ -58,6 +58,7 @@ struct run {
 	struct live_figures figures;   /* ... and what it will be told next */
 	uint64_t committed_records;
 	int64_t clock_difference_ms;   /* wall - monotonic, when last seen; 0 not yet */
+	int64_t told_ms;               /* monotonic; when the metrics of the pipeline were, 0 never */
 	int64_t watchdog_ms, fed_ms;   /* how often systemd wants to hear of us, and when it did */
 	int signal_fd;
 	bool stop, reload;
@@ -226,6 +227,29 @@ publish(struct run *r, const struct pipeline_status *st)
 	feed_watchdog(r);
 }
 
+/* What the pipeline knows of topics, models and features, for /metrics. */
+static void
+tell_metrics(struct run *r)
+{
+	int64_t now = clock_monotonic_ms();
+	char *text = NULL;
+	size_t length = 0;
+	FILE *out;
+
+	if (!r->config->http.host || (r->told_ms && now - r->told_ms < METRICS_MS))
+		return;
+	r->told_ms = now;
+	out = open_memstream(&text, &length);
+	if (!out)
+		return;
+	pipeline_metrics(r->pipeline, out);
+	source_kafka_metrics(r->source, out);
+	if (fclose(out))
+		free(text);
+	else
+		live_set_text(&r->live, text);
+}
+
 /* After a commit: the rest of it. */
 static void
 note_landed(struct run *r, int64_t began_ms)
@@ -234,6 +258,7 @@ note_landed(struct run *r, int64_t began_ms)
 	struct source_kafka_counts counts;
 	struct pipeline_status st;
 	uint64_t free_bytes = store_free_bytes(r->store);
+	double seconds = 0;
 
 	pipeline_status(r->pipeline, &st);
 	source_kafka_counts(r->source, &counts);
@@ -245,10 +270,13 @@ note_landed(struct run *r, int64_t began_ms)
 	f->partitions = r->source->vtable->partitions(r->source);
 	f->outage_ms = !counts.outage ? 0 : f->outage_ms ? f->outage_ms : f->commit_ms;
 	f->kafka_errors = counts.errors;
+	f->kafka_brokers = counts.brokers;
+	live_checkpoint(f, store_checkpoints(r->store, &seconds), seconds);
 	f->wal_bytes = store_wal_bytes(r->store);
 	f->database_bytes = store_database_bytes(r->store);
 	f->free_bytes = free_bytes == UINT64_MAX ? -1 : (int64_t)free_bytes;
 	publish(r, &st);
+	tell_metrics(r);
 }
 
 static int
@@ -446,6 +474,7 @@ run(struct run *r, struct diag *d)
 	else
 		notify_send("STOPPING=1");
 	http_stop(r->http);
+	live_set_text(&r->live, NULL);
 	deliver_stop(r->deliver, err ? 0 : DRAIN_MS);
 	pipeline_destroy(r->pipeline);
 	verdict_topic_close(r->verdicts);

@@ -34,6 +34,7 @@ clear_again(struct record *out)
 	out->kafka_ms = kept.kafka_ms;
 	out->offset = kept.offset;
 	out->message_hash = kept.message_hash;
+	out->bytes = kept.bytes;
 	out->partition = kept.partition;
 	out->row = kept.row;
 	out->more = kept.more;
@@ -277,6 +278,7 @@ decode(struct decoder *d, const struct message *m, struct record *out)
 	out->offset = m->offset;
 	out->partition = m->partition;
 	out->message_hash = m->hashed ? m->hash : message_hash(m);
+	out->bytes = m->value_length;
 	out->row = m->row;
 	out->more = m->more;
 	if (m->value == NULL || m->value_length == 0) {

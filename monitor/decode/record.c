@@ -70,6 +70,7 @@ record_clear(struct record *r)
 	r->kafka_ms = 0;
 	r->offset = 0;
 	r->message_hash = 0;
+	r->bytes = 0;
 	r->partition = 0;
 	r->model = 0;
 	r->reject = REJECT_NONE;

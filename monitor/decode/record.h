@@ -118,6 +118,7 @@ struct record {
 	int64_t kafka_ms;         /* the message's timestamp, or INT64_MIN */
 	int64_t offset;           /* of the message; files: line number from 0 */
 	uint64_t message_hash;    /* of key and value: the anchor (message_hash) */
+	size_t bytes;             /* of the value */
 	uint32_t row;             /* of the batch that the message was; all have its offset */
 	bool more;                /* further rows follow */
 	uint32_t partition;       /* index into the source's partitions */

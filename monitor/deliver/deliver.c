@@ -300,6 +300,7 @@ run_router(void *context)
 	while (!atomic_load(&d->stop)) {
 		int64_t now = clock_monotonic_ms();
 
+		atomic_store(&d->heartbeat_ms, now);
 		route(d);
 		if (now - gauge_ms >= GAUGE_MS) {
 			look_at_gauges(d);
@@ -455,6 +456,12 @@ deliver_stop(struct deliver *d, int64_t drain_ms)
 	for (size_t i = 0; i < d->started; i++)
 		pthread_join(d->sink[i].thread, NULL);
 	destroy(d);
+}
+
+int64_t
+deliver_heartbeat_ms(const struct deliver *d)
+{
+	return d ? atomic_load(&d->heartbeat_ms) : 0;
 }
 
 size_t

@@ -34,6 +34,8 @@ struct deliver_status {
 	double seconds;
 	struct outbox_gauge gauge;     /* at most some seconds old */
 };
+/* Monotonic: when the thread that routes turned last. NULL is fine: 0. */
+int64_t deliver_heartbeat_ms(const struct deliver *d);
 size_t deliver_sinks(const struct deliver *d);
 void deliver_status(struct deliver *d, size_t sink, struct deliver_status *out);
 

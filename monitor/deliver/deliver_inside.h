@@ -39,6 +39,7 @@ struct deliver {
 	uint64_t routed;           /* how often there was something new */
 	size_t running;            /* sink threads */
 	atomic_bool stop, cancel;
+	_Atomic int64_t heartbeat_ms; /* of the router's last turn */
 };
 
 /* Waits until something was routed after `seen` (which is moved), `ms` passed, or the end begins. */

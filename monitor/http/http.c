@@ -103,17 +103,17 @@ write_own(struct http *h, FILE *out)
 	memcpy(requests, h->requests, sizeof requests);
 	overdue = h->overdue;
 	pthread_mutex_unlock(&h->lock);
-	fputs("# HELP driftd_http_requests_total Answers, by path and status.\n"
-	      "# TYPE driftd_http_requests_total counter\n", out);
+	exposition_head(out, "driftd_http_requests_total", "counter", "Answers, by path and status.");
 	for (size_t r = 0; r <= ROUTES; r++)
 		for (size_t c = 0; c < CODES; c++)
 			if (requests[r][c])
 				fprintf(out, "driftd_http_requests_total{path=\"%s\",code=\"%u\"} %llu\n",
 				        r < ROUTES ? routes[r].path : "other", codes[c],
 				        (unsigned long long)requests[r][c]);
-	fprintf(out, "# HELP driftd_http_connections_rejected_total Connections that were closed, by reason.\n"
-	        "# TYPE driftd_http_connections_rejected_total counter\n"
-	        "driftd_http_connections_rejected_total{reason=\"deadline\"} %llu\n", (unsigned long long)overdue);
+	exposition_head(out, "driftd_http_connections_rejected_total", "counter",
+	                "Connections that were closed, by reason.");
+	fprintf(out, "driftd_http_connections_rejected_total{reason=\"deadline\"} %llu\n",
+	        (unsigned long long)overdue);
 }
 
 static void
@@ -122,14 +122,19 @@ render(struct http *h)
 	struct live_figures figures;
 	struct text text = { NULL, 0 };
 	struct diag d = { "" };
+	char *pipeline;
 	FILE *out = open_memstream(&text.bytes, &text.length);
 	int err;
 
 	if (!out)
 		return;
 	live_read(h->live, &figures);
+	pipeline = live_text(h->live);
 	metrics_process(out);
-	metrics_live(out, &figures);
+	metrics_live(out, &figures, h->deliver);
+	if (pipeline)
+		fputs(pipeline, out);
+	free(pipeline);
 	metrics_deliver(out, h->deliver);
 	write_own(h, out);
 	err = exposition_write(h->db, out, METRICS_SERIES_MAX, &d);

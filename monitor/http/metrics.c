@@ -11,6 +11,7 @@
 #include <librdkafka/rdkafka.h>
 #include <sqlite3.h>
 
+#include "monitor/clock.h"
 #include "monitor/deliver/deliver.h"
 #include "monitor/live.h"
 #include "storage/exposition.h"
@@ -18,15 +19,9 @@
 enum { HEARTBEAT_MS = 60000, COMMIT_MS = 60000, OUTAGE_MS = 60000 };
 
 static void
-head(FILE *out, const char *name, const char *type, const char *help)
-{
-	fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
-}
-
-static void
 one(FILE *out, const char *name, const char *type, const char *help, double value)
 {
-	head(out, name, type, help);
+	exposition_head(out, name, type, help);
 	fprintf(out, "%s %.17g\n", name, value);
 }
 
@@ -97,7 +92,7 @@ metrics_process(FILE *out)
 	struct rusage usage = { 0 };
 	struct rlimit files = { 0 };
 
-	head(out, "driftd_build_info", "gauge", "1; versions as labels.");
+	exposition_head(out, "driftd_build_info", "gauge", "1; versions as labels.");
 	fprintf(out, "driftd_build_info{version=\"" DRIFTD_VERSION "\",librdkafka=\"%s\",sqlite=\"%s\"} 1\n",
 	        rd_kafka_version_str(), sqlite3_libversion());
 	getrusage(RUSAGE_SELF, &usage);
@@ -133,28 +128,48 @@ histogram(FILE *out, const char *name, const char *labels, const double *bound, 
 	        (unsigned long long)count);
 }
 
-void
-metrics_live(FILE *out, const struct live_figures *f)
+/* Threads tell the time by the monotonic clock. */
+static void
+heartbeat(FILE *out, const char *thread, int64_t monotonic_ms)
 {
-	head(out, "driftd_commit_duration_seconds", "histogram", "Time of a commit.");
+	fprintf(out, "driftd_loop_heartbeat_timestamp_seconds{thread=\"%s\"} %.17g\n", thread,
+	        seconds(clock_wall_ms() - clock_monotonic_ms() + monotonic_ms));
+}
+
+void
+metrics_live(FILE *out, const struct live_figures *f, const struct deliver *d)
+{
+	exposition_head(out, "driftd_commit_duration_seconds", "histogram", "Time of a commit.");
 	histogram(out, "driftd_commit_duration_seconds", "", live_seconds, f->seconds_bucket, LIVE_BUCKETS,
 	          f->commit_seconds);
-	head(out, "driftd_commit_records", "histogram", "Records of a commit.");
+	exposition_head(out, "driftd_commit_records", "histogram", "Records of a commit.");
 	histogram(out, "driftd_commit_records", "", live_records, f->records_bucket, LIVE_BUCKETS,
 	          (double)(f->records - f->uncommitted));
 	one(out, "driftd_last_commit_timestamp_seconds", "gauge", "Last commit.", seconds(f->commit_wall_ms));
 	one(out, "driftd_uncommitted_records", "gauge", "Records processed since the last commit.",
 	    (double)f->uncommitted);
-	head(out, "driftd_loop_heartbeat_timestamp_seconds", "gauge", "Last turn of a thread's loop.");
-	fprintf(out, "driftd_loop_heartbeat_timestamp_seconds{thread=\"pipeline\"} %.17g\n",
-	        seconds(f->commit_wall_ms + f->heartbeat_ms - f->commit_ms));
+	exposition_head(out, "driftd_loop_heartbeat_timestamp_seconds", "gauge", "Last turn of a thread's loop.");
+	heartbeat(out, "pipeline", f->heartbeat_ms);
+	heartbeat(out, "http", clock_monotonic_ms());
+	heartbeat(out, "delivery", deliver_heartbeat_ms(d));
 	one(out, "driftd_kafka_outage", "gauge", "1 while no broker can be reached.", f->outage_ms != 0);
 	one(out, "driftd_kafka_errors_total", "counter", "Error events of the Kafka client.",
 	    (double)f->kafka_errors);
+	if (f->kafka_brokers) {
+		exposition_head(out, "driftd_kafka_brokers", "gauge", "Brokers that the cluster names.");
+		fprintf(out, "driftd_kafka_brokers{state=\"known\"} %u\n", f->kafka_brokers);
+	}
 	one(out, "driftd_db_busy_total", "counter", "Commits that found the database locked by another program.",
 	    (double)f->busy);
 	one(out, "driftd_db_full_total", "counter", "Commits that found the disk full.", (double)f->full);
-	head(out, "driftd_db_size_bytes", "gauge", "Size of the database and of its write-ahead log.");
+	exposition_head(out, "driftd_db_errors_total", "counter", "Commits that failed and were tried again, by reason.");
+	fprintf(out, "driftd_db_errors_total{code=\"busy\"} %llu\ndriftd_db_errors_total{code=\"full\"} %llu\n",
+	        (unsigned long long)f->busy, (unsigned long long)f->full);
+	exposition_head(out, "driftd_db_checkpoint_duration_seconds", "histogram",
+	                "Time to move the write-ahead log into the database, within a commit.");
+	histogram(out, "driftd_db_checkpoint_duration_seconds", "", live_seconds, f->checkpoint_bucket, LIVE_BUCKETS,
+	          f->checkpoint_seconds);
+	exposition_head(out, "driftd_db_size_bytes", "gauge", "Size of the database and of its write-ahead log.");
 	fprintf(out, "driftd_db_size_bytes{file=\"main\"} %lld\ndriftd_db_size_bytes{file=\"wal\"} %lld\n",
 	        (long long)f->database_bytes, (long long)f->wal_bytes);
 	if (f->free_bytes >= 0)
@@ -209,7 +224,7 @@ metrics_deliver(FILE *out, struct deliver *d)
 	if (!sinks)
 		return;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	head(out, "driftd_alert_deliveries_total", "counter", "Tries by result, since the start of the process.");
+	exposition_head(out, "driftd_alert_deliveries_total", "counter", "Tries by result, since the start of the process.");
 	for (size_t i = 0; i < sinks; i++) {
 		deliver_status(d, i, &s);
 		const uint64_t n[] = { s.ok, s.retry, s.dead };
@@ -221,7 +236,7 @@ metrics_deliver(FILE *out, struct deliver *d)
 		}
 	}
 	for (size_t c = 0; c < sizeof column / sizeof column[0]; c++) {
-		head(out, column[c].name, column[c].type, column[c].help);
+		exposition_head(out, column[c].name, column[c].type, column[c].help);
 		for (size_t i = 0; i < sinks; i++) {
 			deliver_status(d, i, &s);
 			fprintf(out, "%s{", column[c].name);
@@ -229,7 +244,7 @@ metrics_deliver(FILE *out, struct deliver *d)
 			fprintf(out, "} %.17g\n", column[c].value(&s, (int64_t)wall.tv_sec * 1000));
 		}
 	}
-	head(out, "driftd_alert_delivery_duration_seconds", "histogram", "Time of a try.");
+	exposition_head(out, "driftd_alert_delivery_duration_seconds", "histogram", "Time of a try.");
 	for (size_t i = 0; i < sinks; i++) {
 		deliver_status(d, i, &s);
 		FILE *text = fmemopen(label, sizeof label, "w");

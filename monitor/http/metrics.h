@@ -12,7 +12,7 @@ struct live_figures;
 enum { METRICS_SERIES_MAX = 20000 }; /* of one family */
 
 void metrics_process(FILE *out);
-void metrics_live(FILE *out, const struct live_figures *f);
+void metrics_live(FILE *out, const struct live_figures *f, const struct deliver *d);
 void metrics_deliver(FILE *out, struct deliver *d);
 
 /* {"status":"ok"|"failing","checks":{...}}. now_ms: monotonic. */

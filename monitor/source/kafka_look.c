@@ -138,6 +138,54 @@ compare(struct scout *s, const rd_kafka_metadata_t *m)
 	free(topic);
 }
 
+/* Is it the first of its topic? */
+static bool
+first_of_topic(const struct scout *s, uint32_t place)
+{
+	for (uint32_t i = 0; i < place; i++)
+		if (!strcmp(s->place[i]->topic, s->place[place]->topic))
+			return false;
+	return true;
+}
+
+static void
+visit_names(const struct scout *s, const struct strings *names, void (*visit)(void *ctx, const char *topic, bool missing),
+            void *ctx)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (!strpbrk(names->text[i], "*?") && !find(s, names->text[i], 0))
+			visit(ctx, names->text[i], true);
+}
+
+void
+scout_each_topic(struct scout *s, void (*visit)(void *ctx, const char *topic, bool missing), void *ctx)
+{
+	const struct config *c = s->config;
+
+	pthread_mutex_lock(&s->lock);
+	for (uint32_t i = 0; i < s->places; i++)
+		if (!s->place[i]->number && first_of_topic(s, i))
+			visit(ctx, s->place[i]->topic, s->place[i]->missing);
+	if (s->answered) {
+		visit_names(s, &c->topics_records, visit, ctx);
+		visit_names(s, &c->topics_labels, visit, ctx);
+	}
+	for (size_t i = 0; s->answered && i < c->models + c->patterns; i++) {
+		visit_names(s, &c->model[i].topics_records, visit, ctx);
+		visit_names(s, &c->model[i].topics_labels, visit, ctx);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+uint32_t
+scout_brokers(struct scout *s)
+{
+	pthread_mutex_lock(&s->lock);
+	const uint32_t n = s->brokers;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 bool
 scout_any_missing(struct scout *s)
 {
@@ -166,6 +214,8 @@ scout_look(struct scout *s)
 		return false;
 	}
 	pthread_mutex_lock(&s->lock);
+	s->brokers = (uint32_t)m->broker_cnt;
+	s->answered = true;
 	compare(s, m);
 	tell_missing(s);
 	pthread_mutex_unlock(&s->lock);

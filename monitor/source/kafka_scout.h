@@ -39,6 +39,11 @@ const char *scout_topic(struct scout *s, uint32_t partition, int32_t *number);
  * before. */
 bool scout_watermarks(struct scout *s, uint32_t partition, int64_t *low, int64_t *high,
                       bool *returned);
+/* Brokers that the cluster names, as of the last answer; 0: none yet. */
+uint32_t scout_brokers(struct scout *s);
+/* Every topic that is configured by its whole name or was read, once, and whether it is missing; under the
+ * scout's lock. */
+void scout_each_topic(struct scout *s, void (*visit)(void *ctx, const char *topic, bool missing), void *ctx);
 /* Asks for watermarks; retried until there is an answer. */
 void scout_want(struct scout *s, uint32_t partition);
 /* Looks for new topics and partitions now. */

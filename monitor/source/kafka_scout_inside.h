@@ -36,6 +36,8 @@ struct scout {
 	bool started, stop, kicked, handed;
 	struct scout_place **place;
 	uint32_t places, capacity;
+	uint32_t brokers;       /* of the last answer */
+	bool answered;
 };
 
 /* Metadata: new partitions, missing topics. False: no answer. */

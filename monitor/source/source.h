@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <xxhash.h>
 
@@ -114,8 +115,11 @@ struct source_kafka_counts {
 	uint64_t holes;      /* offsets that hold no message for us: transactions, compaction */
 	uint64_t errors;     /* error events, before rate limiting */
 	bool outage;         /* no broker can be reached */
+	uint32_t brokers;    /* that the cluster names; 0: not known yet */
 };
 void source_kafka_counts(const struct source *s, struct source_kafka_counts *out);
+/* Topics that are configured or were read, and which of them are missing, in Prometheus' text format. */
+void source_kafka_metrics(const struct source *s, FILE *out);
 /* JSON Lines files, plain or gzip (by content), each one partition named by its base name (the
  * second of that name by parent/base), "-" = standard input, which cannot be rewound: resumed, its
  * first line has the next offset. The message offset is the line number from 0; empty lines are

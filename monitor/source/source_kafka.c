@@ -2,11 +2,13 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "monitor/source/embedded.h"
+#include "storage/exposition.h"
 
 enum { LOOK_AGAIN_MS = 500 }; /* after a wait of this length all queues are looked at */
 
@@ -298,6 +300,26 @@ source_kafka_counts(const struct source *base, struct source_kafka_counts *out)
 
 	*out = s->counts;
 	out->outage = atomic_load(&s->outage);
+	out->brokers = scout_brokers(s->scout);
+}
+
+static void
+tell_topic(void *context, const char *topic, bool missing)
+{
+	FILE *out = context;
+
+	fputs("driftd_kafka_topic_missing{", out);
+	exposition_label(out, "topic", topic, strlen(topic));
+	fprintf(out, "} %d\n", missing);
+}
+
+void
+source_kafka_metrics(const struct source *base, FILE *out)
+{
+	const struct source_kafka *s = self_const(source_inside(base));
+
+	exposition_head(out, "driftd_kafka_topic_missing", "gauge", "1 for a topic that does not exist (any more).");
+	scout_each_topic(s->scout, tell_topic, out);
 }
 
 const char *

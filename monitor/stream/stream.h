@@ -125,6 +125,7 @@ struct stream {
 	bool dependent;               /* categorical: no step was found that makes its records independent */
 
 	struct summary summary;       /* of the current window */
+	uint64_t missed;              /* missing values of the windows that this process closed; for metrics */
 	int64_t put_until_ms;         /* rows of windows before it may be in the database; INT64_MIN: none are */
 	size_t waiting, waiting_at;   /* of pipeline_roll: rows of windows that wait, and where they begin */
 	struct test *test;            /* [tests]; those that page come first */

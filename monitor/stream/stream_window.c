@@ -188,6 +188,7 @@ stream_window(struct stream *s, int64_t window_ms, int64_t width_ms, bool keep, 
 		keep_standing(s);
 		keep_percentile(s);
 	}
+	s->missed += s->summary.missing;
 	summary_clear(&s->summary);
 	s->warm_window = s->warms;
 	for (uint32_t i = 0; i < s->tests; i++)

@@ -94,7 +94,30 @@ def figures(d, data):
         d.metric('driftd_records_rejected_total{reason="%s"}' % n[9:]) == v for n, v in rejected), rejected)
     check('every_detector_is_shown', text.count('\ndriftd_drift_statistic{') == db.execute(
         'SELECT count(*) FROM drift_now WHERE statistic IS NOT NULL').fetchone()[0] > 5)
+    topic = '{topic="inference.bike"}'
+    check('topics_are_counted', wait(15, lambda: d.metric('driftd_records_consumed_total' + topic) == 3001) and
+          d.metric('driftd_record_bytes_total' + topic) == sum(len(line.encode()) for line in lines) and
+          abs(d.metric('driftd_last_record_timestamp_seconds' + topic) - time.time()) < 120 and
+          d.metric('driftd_event_time_skew_seconds' + topic) > 3e8, [d.metric('driftd_%s%s' % (n, topic)) for n in (
+              'records_consumed_total', 'record_bytes_total', 'last_record_timestamp_seconds', 'event_time_skew_seconds')])
+    missing = db.execute("SELECT field, sum(missing) FROM statistics JOIN streams USING(stream_id) WHERE"
+                         " kind = 'feature' AND segment = '' GROUP BY 1").fetchall()
+    check('missing_values_are_those_of_the_database', missing and wait(15, lambda: all(d.metric(
+        'driftd_fields_missing_total{model="bike",feature="%s"}' % f) >= n for f, n in missing)), missing[:3])
+    check('a_topic_that_is_missing_is_told', d.metric('driftd_kafka_topic_missing{topic="inference.bike"}') == 0 and
+          d.metric('driftd_kafka_topic_missing{topic="labels.bike"}') in (0, 1))
+    check('brokers_and_threads_are_told', d.metric('driftd_kafka_brokers{state="known"}') >= 1 and all(
+        abs(d.metric('driftd_loop_heartbeat_timestamp_seconds{thread="%s"}' % t) - time.time()) < 60
+        for t in ('pipeline', 'http', 'delivery')))
+    check('labels_may_wait_up_to_a_limit', d.metric('driftd_join_entries_limit{model="bike"}') == 4000000)
     db.close()
+    labels = gzip.open(os.path.join(data, 'bike', 'labels.jsonl.gz'), 'rt').read().splitlines()[:500]
+    d.send('labels.bike', labels)
+    delay = 'driftd_join_delay_seconds_%s{model="bike"%s}'
+    check('delays_of_labels_are_a_histogram', wait(35, lambda: (d.metric(delay % ('count', '')) or 0) > 400) and d.metric(
+        delay % ('bucket', ',le="3600"')) <= d.metric(delay % ('bucket', ',le="604800"')) <= d.metric(
+        delay % ('count', '')) and d.metric(delay % ('sum', '')) > 0)
+    text = d.get('/metrics')[1]
     if shutil.which('promtool'):
         p = subprocess.run(['promtool', 'check', 'metrics'], input=text, text=True, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT)
