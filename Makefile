@@ -187,6 +187,9 @@ deb:  ## a Debian package in build/deb, checked by lintian (needs debhelper, lin
 	cd $(BUILD)/deb/driftd && env -u MAKEFLAGS -u MFLAGS -u BUILD dpkg-buildpackage -us -uc -b >../log 2>&1 || { tail -n 30 ../log; exit 1; }
 	lintian --fail-on error $(BUILD)/deb/*.changes
 	@ls $(BUILD)/deb/*.deb
+.PHONY: test-deb
+test-deb: deb  ## that package in a Debian 12 of its own: installs, starts, upgrades, goes away (root, debootstrap)
+	python3 tests/ops/check_deb.py $$(ls $(BUILD)/deb/driftd_*.deb) $(BUILD)/deb-root
 test-docs: $B/driftd  ## queries of docs/cookbook.md and their answers; commands of the guide; the producer's helper
 	python3 tests/docs/check_cookbook.py $B/driftd $B/docs
 	python3 tests/docs/check_guide.py $B/driftd $B/docs

@@ -76,7 +76,8 @@ struct pipeline_status {
 	uint32_t models, streams;
 };
 void pipeline_status(const struct pipeline *p, struct pipeline_status *out);
-/* What only the pipeline knows, in Prometheus' text format: topics, models, features. Counters of this process. */
+/* What only the pipeline knows of topics, models and features, in Prometheus' text format; counters of this
+ * process. */
 void pipeline_metrics(const struct pipeline *p, FILE *out);
 
 #endif

@@ -17,10 +17,11 @@ struct position {
 	int64_t written_next, written_end, saved_next, saved_end; /* in the transaction, in the database */
 	bool touched;       /* known since the start: its row is ours to write */
 	bool held;          /* a label of it waits in the run: `next` stays before it */
-	/* of this process alone, for metrics: messages and their bytes; of the last one: its Kafka timestamp (0: none) less its ts */
-	uint64_t records, bytes;
-	int64_t kafka_ms, skew_ms;
-	bool skewed;        /* skew_ms is known */
+	/* of this process alone, for metrics */
+	uint64_t records, bytes; /* messages */
+	int64_t kafka_ms;   /* timestamp of the last one; 0 none */
+	int64_t skew_ms;    /* its timestamp less its ts, if `skewed` */
+	bool skewed;
 };
 
 struct held_label {

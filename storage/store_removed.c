@@ -75,8 +75,8 @@ uint32_t store_episode_open(struct store *s, const char *episode_id)
 {
 	const struct value value[] = { value_text(episode_id) };
 	struct diag d;
-	sqlite3_stmt *q = store_query(s, SLOT_REMOVED_EPISODE, "SELECT count(*) FROM alerts WHERE episode_id = ?1 AND"
-	                              " state <> 'resolved'", value, COUNT(value), &d);
+	sqlite3_stmt *q = store_query(s, SLOT_REMOVED_EPISODE, "SELECT count(*) FROM alerts WHERE episode_id = ?1"
+	                              " AND state <> 'resolved'", value, COUNT(value), &d);
 	uint32_t n = 0;
 	int step;
 

@@ -111,6 +111,8 @@ def figures(d, data):
         for t in ('pipeline', 'http', 'delivery')))
     check('labels_may_wait_up_to_a_limit', d.metric('driftd_join_entries_limit{model="bike"}') == 4000000)
     db.close()
+    check('the_start_is_told', 0 <= time.time() - d.metric('process_start_time_seconds') < 120,
+          d.metric('process_start_time_seconds'))
     labels = gzip.open(os.path.join(data, 'bike', 'labels.jsonl.gz'), 'rt').read().splitlines()[:500]
     d.send('labels.bike', labels)
     delay = 'driftd_join_delay_seconds_%s{model="bike"%s}'
