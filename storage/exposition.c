@@ -51,8 +51,9 @@ static const struct family families[] = {
 	{ "join_late_labels_total", "counter", "Labels later than the configured wait.",
 	  MODEL_COUNTER("labels_late") },
 	{ "join_delay_seconds", "histogram", "Delay of labels, from the event time of their prediction to their own.",
-	  "SELECT part, model, le, value FROM (WITH d AS (SELECT m.name AS model, sum(l.within_hour) AS hour, sum(l.within_day) AS day, sum(l.within_week)"
-	  " AS week, sum(l.labelled) AS n, sum(l.mean_delay_s * l.labelled) AS s FROM streams s JOIN label_statistics l"
+	  "SELECT part, model, le, value FROM (WITH d AS (SELECT m.name AS model, sum(l.within_hour) AS hour,"
+	  " sum(l.within_day) AS day, sum(l.within_week) AS week, sum(l.labelled) AS n,"
+	  " sum(l.mean_delay_s * l.labelled) AS s FROM streams s JOIN label_statistics l"
 	  " ON l.stream_id = s.stream_id AND l.width_ms >= 86400000 JOIN models m ON m.model_id = s.model_id"
 	  " WHERE s.segment = '' AND l.mean_delay_s IS NOT NULL GROUP BY m.model_id)"
 	  " SELECT '_bucket' AS part, model, '3600' AS le, hour AS value, 1 AS at FROM d UNION ALL"
