@@ -50,7 +50,7 @@ static const struct family families[] = {
 	  MODEL_COUNTER("evicted") },
 	{ "join_late_labels_total", "counter", "Labels later than the configured wait.",
 	  MODEL_COUNTER("labels_late") },
-	{ "join_delay_seconds", "histogram", "Delay of labels, from the event time of their prediction to their own.",
+	{ "join_delay_seconds", "histogram", "Delay of labels: their event time less that of their prediction.",
 	  "SELECT part, model, le, value FROM (WITH d AS (SELECT m.name AS model, sum(l.within_hour) AS hour,"
 	  " sum(l.within_day) AS day, sum(l.within_week) AS week, sum(l.labelled) AS n,"
 	  " sum(l.mean_delay_s * l.labelled) AS s FROM streams s JOIN label_statistics l"

@@ -149,8 +149,8 @@ first_of_topic(const struct scout *s, uint32_t place)
 }
 
 static void
-visit_names(const struct scout *s, const struct strings *names, void (*visit)(void *ctx, const char *topic, bool missing),
-            void *ctx)
+visit_names(const struct scout *s, const struct strings *names,
+            void (*visit)(void *ctx, const char *topic, bool missing), void *ctx)
 {
 	for (size_t i = 0; i < names->n; i++)
 		if (!strpbrk(names->text[i], "*?") && !find(s, names->text[i], 0))
