@@ -133,7 +133,8 @@ model_line(FILE *out, const char *name, const struct model *m)
 static void
 write_models(const struct pipeline *p, FILE *out)
 {
-	exposition_head(out, "driftd_join_entries_limit", "gauge", "Predictions of a model that may wait for a label.");
+	exposition_head(out, "driftd_join_entries_limit", "gauge",
+	                "Predictions of a model that may wait for a label.");
 	for (size_t k = 0; k < p->models; k++)
 		if (p->model[k] && p->model[k]->labels) {
 			model_line(out, "driftd_join_entries_limit", p->model[k]);

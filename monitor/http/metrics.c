@@ -33,8 +33,8 @@ seconds(int64_t wall_ms)
 
 /* -- the process -------------------------------------------------------------------------------------- */
 
-/* The start of this process since 1970: field 22 of /proc/self/stat counts from the boot, whose time the unit's
- * ProcSubset=pid hides, but clocks tell. */
+/* The start of this process since 1970: field 22 of /proc/self/stat counts from the boot, whose time the
+ * unit's ProcSubset=pid hides, but clocks tell. */
 static double
 start_time(void)
 {
@@ -161,7 +161,8 @@ metrics_live(FILE *out, const struct live_figures *f, const struct deliver *d)
 	one(out, "driftd_db_busy_total", "counter", "Commits that found the database locked by another program.",
 	    (double)f->busy);
 	one(out, "driftd_db_full_total", "counter", "Commits that found the disk full.", (double)f->full);
-	exposition_head(out, "driftd_db_errors_total", "counter", "Commits that failed and were tried again, by reason.");
+	exposition_head(out, "driftd_db_errors_total", "counter", 
+	                "Commits that failed and were tried again, by reason.");
 	fprintf(out, "driftd_db_errors_total{code=\"busy\"} %llu\ndriftd_db_errors_total{code=\"full\"} %llu\n",
 	        (unsigned long long)f->busy, (unsigned long long)f->full);
 	exposition_head(out, "driftd_db_checkpoint_duration_seconds", "histogram",
@@ -223,7 +224,8 @@ metrics_deliver(FILE *out, struct deliver *d)
 	if (!sinks)
 		return;
 	clock_gettime(CLOCK_REALTIME, &wall);
-	exposition_head(out, "driftd_alert_deliveries_total", "counter", "Tries by result, since the start of the process.");
+	exposition_head(out, "driftd_alert_deliveries_total", "counter",
+	                "Tries by result, since the start of the process.");
 	for (size_t i = 0; i < sinks; i++) {
 		deliver_status(d, i, &s);
 		const uint64_t n[] = { s.ok, s.retry, s.dead };

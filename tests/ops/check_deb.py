@@ -24,9 +24,9 @@ class Root:
     def __init__(self, place):
         self.path = os.path.join(place, 'root')
         if not os.path.exists(os.path.join(self.path, 'usr/bin/dpkg')):
-            # systemd: units that ours name
-        subprocess.run(['debootstrap', '--variant=minbase', '--include=adduser,systemd', 'bookworm', self.path, MIRROR],
-                           check=True, stdout=subprocess.DEVNULL)
+            # systemd: for the units that ours name
+            subprocess.run(['debootstrap', '--variant=minbase', '--include=adduser,systemd', 'bookworm', self.path,
+                            MIRROR], check=True, stdout=subprocess.DEVNULL)
         shutil.copy('/etc/resolv.conf', self.file('etc/resolv.conf'))
         with open(self.file('usr/sbin/policy-rc.d'), 'w') as f:
             f.write('#!/bin/sh\nexit 101\n')  # no service is started
