@@ -131,7 +131,7 @@ test-ood: $B/driftd  ## AUROC and FPR95 of the out-of-distribution scores (more 
 	python3 tests/tools/check_ood_stream.py $B/driftd tests/data
 .PHONY: test-verdicts
 test-verdicts: $B/driftd  ## planted changes of one kind of uncertainty: what the verdicts say (SEEDS=10 a case)
-	python3 tests/tools/check_verdicts.py $B/driftd $(SEEDS)
+	python3 tests/tools/check_verdicts.py $B/driftd $(or $(SEEDS),10) $(FIRST)
 .PHONY: test-producers
 test-producers: $B/driftd tools  ## PyMC, TensorFlow Probability, MAPIE, conformalpy, scikit-learn send to the daemon (1 GB from PyPI)
 	sh tests/setup producers

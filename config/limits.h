@@ -35,6 +35,8 @@ enum {
 	LIMIT_OOD_DISCOVERY = 1000,
 	/* Kinds of probes of one version: perturbations times severities. */
 	LIMIT_PROBES = 64,
+	/* Perturbed twins of one model that wait for labels, in memory: 1.3 megabytes when there are so many. */
+	LIMIT_PROBES_WAITING = 65536,
 	/* Numbers of all lists of one record: members times classes, samples, ...; two megabytes. */
 	LIMIT_NUMBERS = 262144,
 	/* Couples of versions of one model that are compared: 4 kilobytes each with all their figures. */

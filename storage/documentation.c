@@ -97,7 +97,7 @@ const struct documentation documentation_table[] = {
 	{ "models", "first_ms", "Event time of its first record." },
 	{ "streams", "", "What is watched, a row each; ids never change." },
 	{ "streams", "kind",
-	  "feature, missing, prediction, ood, uncertainty, probe, coverage, error, score (of labelled"
+	  "feature, missing, prediction, ood, uncertainty, probe, probe_error, coverage, error, score (of labelled"
 	  " forecasts: crps, winkler, nonconformity), segment, joint,"
 	  " own, at_most, at_least (own streams and their limits), quality (of the records themselves),"
 	  " labels, ..." },
@@ -198,7 +198,7 @@ const struct documentation documentation_table[] = {
 	{ "*", "figure",
 	  "disagreement of classes (0 or 1), value, width of the interval or size of the set, score"
 	  " (highest probability), error (class wrong), miss (label outside), loss (absolute "
-	  "error)." },
+	  "error), probe_flip, probe_error (of the same perturbed twins: another class, a wrong one)." },
 	{ "*", "matched",
 	  "id: predictions of both for the same id; neighbour: a record of the one with the last "
 	  "one of the other that was not compared yet." },
@@ -294,7 +294,7 @@ const struct documentation documentation_table[] = {
 	  " tells; distributional: an input, or inputs together; ood; conformal: rate of labels outside;"
 	  " discrepancy: labels are not what the model says of them (a wrong model and a miscalibrated one look"
 	  " alike; believe it where labels have been, not beyond); structural: errors hang on features, on their"
-	  " size, or on each other." },
+	  " size, or on each other; robustness: perturbed twins flip, or are wrong." },
 	{ "uncertainty_now", "level",
 	  "Mean of the window. Nats for classes, squares of the unit for variances; of an honest model 0 for bias,"
 	  " slope and pit_*, 1 for scale." },
@@ -353,13 +353,30 @@ const struct documentation documentation_table[] = {
 	{ "residuals", "value", "Slope, intercept, correlation or share." },
 	{ "residuals", "statistic", "As in residual_structure." },
 	{ "residuals", "p_value", "Of that statistic." },
-	{ "robustness_total", "", "How often a perturbed twin is given another class than its prediction." },
+	{ "robustness_total", "", "How often a perturbed twin is given another class than its prediction, and how often"
+	  " a right one, beside the reference: the curve over severities." },
 	{ "robustness_total", "perturbation", "Perturbation and severity, as the records call them." },
 	{ "robustness_total", "since", "Start of the first window." },
 	{ "robustness_total", "pairs", "Twins whose prediction was known." },
 	{ "robustness_total", "flips", "Twins of another class." },
 	{ "robustness_total", "flip_rate", "flips / pairs." },
-	{ "robustness_total", "statistic", "Share of the alarm threshold that the evidence uses now." },
+	{ "robustness_total", "reference_flip_rate", "The same in the reference; NULL: none yet." },
+	{ "robustness_total", "statistic", "Share of the alarm threshold that the evidence of flips uses now." },
+	{ "robustness_total", "labelled", "Twins whose prediction has its label (the first twin of a perturbation and severity)." },
+	{ "robustness_total", "clean_accuracy", "Share of their predictions that were right." },
+	{ "robustness_total", "robust_accuracy", "Share of these twins that were right." },
+	{ "robustness_total", "reference_accuracy", "robust_accuracy in the reference; NULL: none yet." },
+	{ "robustness_total", "lost_share", "Of twins of right predictions, the share that is wrong." },
+	{ "robustness_total", "accuracy_statistic", "Share of the alarm threshold that the evidence of errors of twins uses now." },
+	{ "robustness", "", "Counts of labelled perturbed twins; view `robustness_total` reads better." },
+	{ "robustness", "stream_id", "Stream of their flips." },
+	{ "robustness", "error_id", "Stream of their errors; NULL: no label yet." },
+	{ "robustness", "labelled", "Twins whose prediction has its label." },
+	{ "robustness", "clean_right", "Of these, right predictions." },
+	{ "robustness", "right", "Of these, right twins." },
+	{ "robustness", "both_right", "Of these, both right." },
+	{ "robustness", "reference_flip_rate", "Flips in the reference; NULL: none yet." },
+	{ "robustness", "reference_error", "Wrong twins in the reference; NULL: none yet." },
 	{ "statistics_total", "", "Every stream over everything." },
 	{ "statistics_total", "type", "numeric, binary or categorical." },
 	{ "statistics_total", "since", "Start of its first window." },

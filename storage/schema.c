@@ -45,6 +45,9 @@ static const char tables_identity[] =
 	" other_mean REAL, difference REAL, difference_low REAL, difference_high REAL, unit TEXT NOT NULL,"
 	" higher INTEGER NOT NULL, lower INTEGER NOT NULL, evidence REAL, updated_ms INTEGER NOT NULL,"
 	" PRIMARY KEY(model_id, version, other, figure, matched)" STRICT_KEYED
+	"CREATE TABLE robustness(stream_id INTEGER PRIMARY KEY, error_id INTEGER, labelled INTEGER NOT NULL,"
+	" clean_right INTEGER NOT NULL, right INTEGER NOT NULL, both_right INTEGER NOT NULL,"
+	" reference_flip_rate REAL, reference_error REAL" STRICT_ROWS
 	"CREATE TABLE separability(stream_id INTEGER PRIMARY KEY, other_id INTEGER NOT NULL,"
 	" rank_correlation REAL, n INTEGER NOT NULL" STRICT_ROWS
 	"CREATE UNIQUE INDEX refs_active ON refs(model_id, version) WHERE active;";

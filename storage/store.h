@@ -129,7 +129,7 @@ int store_each_counter(struct store *s,
 /* Table `chunks` (owner, id, part, chunk): a chunk is of fixed size and only the last one, while it fills, is
  * put again (replaced), so that what the table ends with does not depend on when commits happened. Owners in
  * use: "ref" (id = stream, part = 2 generation + warm-up), "windows", "journal", "journal-probs",
- * "journal-bins", "outcomes", "orphans" (id = model, part = block). */
+ * "journal-bins", "outcomes", "orphans", "probes" (id = model, part = block). */
 int store_put_chunk(struct store *s, const char *owner, uint32_t id, uint32_t part, uint32_t chunk,
                     const void *blob, size_t length);
 /* Visits the chunks of (owner, id) in order of (part, chunk); bytes are valid during the call. */
@@ -197,6 +197,13 @@ struct comparison_row {
 	int64_t updated_ms;
 };
 int store_put_comparison(struct store *s, const struct comparison_row *row);
+/* Perturbed twins of one perturbation and severity whose prediction has its label. */
+struct robustness_row {
+	uint32_t stream_id, error_id; /* of flips; of errors, 0: none yet */
+	uint64_t labelled, clean_right, right, both_right;
+	double reference_flip_rate, reference_error; /* NaN: no reference yet */
+};
+int store_put_robustness(struct store *s, const struct robustness_row *row);
 
 int store_put_label_row(struct store *s, const struct label_row *row);
 /* The row of a day with what it knows beyond sums, NULL: nothing. */

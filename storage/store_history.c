@@ -1,4 +1,5 @@
 /* store_history.c -- statistics of windows, their histograms, cells of references. */
+#include <math.h>
 #include <stdlib.h>
 
 #include "storage/store_impl.h"
@@ -76,4 +77,16 @@ int store_put_comparison(struct store *s, const struct comparison_row *row)
 
 	return store_run(s, SLOT_COMPARISON_PUT, "INSERT OR REPLACE INTO version_comparisons VALUES("
 	                 "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value, COUNT(value));
+}
+
+int store_put_robustness(struct store *s, const struct robustness_row *row)
+{
+	const struct value value[] = {
+		value_int(row->stream_id), row->error_id ? value_int(row->error_id) : value_real((double)NAN),
+		value_count(row->labelled), value_count(row->clean_right), value_count(row->right),
+		value_count(row->both_right), value_real(row->reference_flip_rate), value_real(row->reference_error),
+	};
+
+	return store_run(s, SLOT_ROBUSTNESS_PUT, "INSERT OR REPLACE INTO robustness VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+	                 value, COUNT(value));
 }

@@ -248,12 +248,17 @@ static const struct view views[] = {
 	  " JOIN models m ON m.model_id = s.model_id ORDER BY p_adjusted, m.name, s.version, r.measure, r.field" },
 	{ "robustness_total",
 	  "SELECT " STREAM "s.field AS perturbation, " ISO("h.first_ms") " AS since, h.n AS pairs,"
-	  " CAST(round(h.flips) AS INTEGER) AS flips, h.flips / h.n AS flip_rate, d.statistic"
+	  " CAST(round(h.flips) AS INTEGER) AS flips, h.flips / h.n AS flip_rate, r.reference_flip_rate,"
+	  " d.statistic, ifnull(r.labelled, 0) AS labelled, 1.0 * r.clean_right / r.labelled AS clean_accuracy,"
+	  " 1.0 * r.right / r.labelled AS robust_accuracy, 1 - r.reference_error AS reference_accuracy,"
+	  " 1 - 1.0 * r.both_right / r.clean_right AS lost_share, e.statistic AS accuracy_statistic"
 	  " FROM (SELECT x.stream_id, min(x.window_ms) AS first_ms, sum(x.n) AS n,"
 	  " sum(x.n * x.mean) AS flips FROM statistics x JOIN streams y ON y.stream_id = x.stream_id"
 	  " WHERE y.kind = 'probe' AND x.n > 0 GROUP BY x.stream_id) h JOIN streams s ON s.stream_id = h.stream_id"
 	  " JOIN models m ON m.model_id = s.model_id LEFT JOIN detectors d ON d.stream_id = s.stream_id"
-	  " AND d.role = 'paging' ORDER BY m.name, s.version, s.segment, s.field" },
+	  " AND d.role = 'paging' LEFT JOIN robustness r ON r.stream_id = s.stream_id"
+	  " LEFT JOIN detectors e ON e.stream_id = r.error_id AND e.role = 'paging'"
+	  " ORDER BY m.name, s.version, s.segment, s.field" },
 	{ "performance_now",
 	  "SELECT " NAMES ISO("r.from_ms") " AS since, r.estimated_accuracy, " PERFORMANCE("r")
 	  " FROM label_recent r"

@@ -6,11 +6,13 @@
 #define UNCERTAINTY_KIND                                                                           \
 	"CASE WHEN s.kind = 'discrepancy' THEN 'discrepancy' WHEN s.kind = 'structure' THEN 'structural'" \
 	" WHEN s.kind IN ('feature', 'joint') THEN 'distributional' WHEN s.kind = 'ood' THEN 'ood'"  \
-	" WHEN s.kind = 'coverage' THEN 'conformal' WHEN s.field IN ('total', 'var_total') THEN 'total'" \
+	" WHEN s.kind = 'coverage' THEN 'conformal' WHEN s.kind IN ('probe', 'probe_error') THEN 'robustness'" \
+	" WHEN s.field IN ('total', 'var_total') THEN 'total'" \
 	" WHEN s.field IN ('expected', 'var_aleatoric') THEN 'aleatoric' ELSE 'epistemic' END"
 /* Streams that say of some kind of uncertainty where it stands. */
 #define OF_UNCERTAINTY                                                                             \
-	"y.kind IN ('uncertainty', 'discrepancy', 'structure', 'feature', 'joint', 'ood', 'coverage')"
+	"y.kind IN ('uncertainty', 'discrepancy', 'structure', 'feature', 'joint', 'ood', 'coverage', 'probe'" \
+	", 'probe_error')"
 /* Share of the reference below x, by its cells: straight inside a cell, halfway in the two outer ones. */
 #define PERCENTILE_OF(x, stream)                                                                   \
 	"(SELECT 100.0 * sum(c.n * CASE WHEN " x " > c.upto THEN 1.0 WHEN " x " <= c.above"        \

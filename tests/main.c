@@ -37,6 +37,7 @@
 	X(own) \
 	X(pipeline) \
 	X(private) \
+	X(probes) \
 	X(quality) \
 	X(rebaseline) \
 	X(residuals) \

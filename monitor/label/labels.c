@@ -49,6 +49,7 @@ labels_destroy(struct labels *l)
 	for (uint32_t i = 0; i < l->entry_capacity; i++)
 		free(l->entry[i].detail);
 	free(l->entry);
+	probes_destroy(l->twins_waiting);
 	free(l);
 }
 
@@ -87,7 +88,7 @@ labels_bytes(const struct labels *l)
 
 	for (uint32_t i = 0; i < l->model->versions; i++)
 		recalibration += recalibration_bytes(l->model->version[i]->recalibration);
-	return sizeof *l + recalibration + journal_bytes(l->journal) + l->window_capacity * sizeof *l->window +
+	return sizeof *l + recalibration + journal_bytes(l->journal) + probes_bytes(l->twins_waiting) + l->window_capacity * sizeof *l->window +
 	       l->entry_capacity * sizeof *l->entry + l->details * sizeof(struct label_detail) +
 	       explain_columns_bytes(&l->explained);
 }
@@ -279,20 +280,6 @@ fill_class(struct labels *l, const struct record *r, struct journal_row *row)
 			row->klass = (uint16_t)class;
 		}
 	}
-}
-
-bool
-labels_probe(struct labels *l, const struct version *v, const struct record *r, bool *flipped)
-{
-	uint64_t number = journal_find(l->journal, r->probe_of_keyed);
-	const struct journal_row *row = number == UINT64_MAX ? NULL : journal_get(l->journal, number);
-	uint32_t class;
-
-	if (!row || row->group != v->number || !(row->flags & JOURNAL_CLASS))
-		return false;
-	class = labels_cell_class(l, r, &r->klass);
-	*flipped = class != row->klass;
-	return class < LIMIT_CLASSES;
 }
 
 /* Of an interval: a number, or infinite. */

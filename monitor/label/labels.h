@@ -31,9 +31,6 @@ void labels_destroy(struct labels *l);
 double labels_confidence(const struct record *r);
 /* Its nonconformity score; NAN: none. */
 double labels_score(const struct record *r);
-/* Is the class of a probe another than that of the prediction that it is the twin of? False: that is not in
- * the journal, is of another version, or one of them has no class. */
-bool labels_probe(struct labels *l, const struct version *v, const struct record *r, bool *flipped);
 /* A prediction of the current window, no duplicate; `key` of twins.h. */
 void labels_prediction(struct labels *l, struct version *v, const struct record *r, uint64_t key);
 /* A label record in the order that counts. */

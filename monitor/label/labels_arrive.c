@@ -109,6 +109,7 @@ labels_take(struct labels *l, uint64_t id, uint64_t number, const struct arrival
 		labels_arrived(l, w, number);
 	}
 	twins_labelled(l, id, number);
+	probes_labelled(l, number);
 }
 
 void

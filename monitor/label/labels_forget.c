@@ -22,6 +22,7 @@ labels_forget_keys(const struct labels *l, uint64_t id_keyed, uint64_t key[LABEL
 void
 labels_forget_id(struct labels *l, uint64_t id_keyed, uint64_t *number, bool *orphan)
 {
+	probes_forget(l, id_keyed);
 	*number = journal_forget(l->journal, id_keyed, orphan);
 }
 

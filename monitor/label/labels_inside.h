@@ -11,6 +11,7 @@
 #include "monitor/label/forecast.h"
 #include "monitor/label/journal.h"
 #include "monitor/label/labels.h"
+#include "monitor/label/probes.h"
 #include "monitor/label/recalibrate.h"
 #include "monitor/label/twins.h"
 #include "monitor/stream/model.h"
@@ -81,6 +82,7 @@ struct labels {
 
 	uint16_t twin[TWINS_MAX];           /* versions that told ids that another one had told */
 	uint32_t twins;
+	struct probes *twins_waiting;       /* perturbed ones (probes.h); NULL: none yet */
 
 	/* the event being worked on: where outcomes come from */
 	uint32_t partition;

@@ -231,6 +231,7 @@ hand_on(struct labels *l, uint64_t number)
 	if (v)
 		labels_outcome_segments(l, v, row->segments, &f, &o, level);
 	journal_seen(l->journal, number);
+	probes_judge(l, number);
 }
 
 static void

@@ -122,6 +122,8 @@ labels_put(struct labels *l, struct store *store)
 		err = discrepancy_put(l, l->model->version[i], store);
 	if (!err)
 		err = explain_columns_put(&l->explained, l->model, store);
+	if (!err)
+		err = probes_put(l, store);
 	journal_set_model(l->journal, l->model->id);
 	if (!err)
 		err = journal_save(l->journal, store);
@@ -137,6 +139,7 @@ void
 labels_saved(struct labels *l, bool landed)
 {
 	label_rows_saved(l, landed);
+	probes_saved(l, landed);
 	if (!landed) {
 		journal_unsave(l->journal);
 		return;
@@ -302,6 +305,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 		err = discrepancy_load(l, l->model->version[i], store, d);
 	if (!err)
 		err = explain_columns_load(&l->explained, l->model, store, d);
+	if (!err)
+		err = probes_load(l, store, d);
 	if (!err)
 		err = journal_load(l->journal, store, d);
 	if (err)

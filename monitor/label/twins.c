@@ -58,6 +58,15 @@ twins_of(const struct labels *l, uint64_t id, uint64_t row[TWINS_MAX + 1])
 	return n;
 }
 
+uint64_t
+twins_id(const struct labels *l, uint64_t number)
+{
+	const struct journal_row *row = journal_get(l->journal, number);
+	uint64_t id = key_of(row->id, row->group); /* its own inverse */
+
+	return journal_find(l->journal, id) == UINT64_MAX ? row->id : id;
+}
+
 struct figures {
 	double of[COMPARED_FIGURES]; /* NaN: none */
 	uint16_t klass;              /* UINT16_MAX: none */
@@ -124,7 +133,7 @@ compare(struct labels *l, uint64_t id, uint64_t number, bool done)
 
 			comparison_pair(l->model, v, differ && !earlier, w, differ && earlier, COMPARED_DISAGREEMENT);
 		}
-		for (enum compared_figure f = COMPARED_DISAGREEMENT + 1; f < COMPARED_FIGURES; f++)
+		for (enum compared_figure f = COMPARED_DISAGREEMENT + 1; f <= COMPARED_LOSS; f++)
 			comparison_pair(l->model, v, mine.of[f], w, theirs.of[f], f);
 	}
 }

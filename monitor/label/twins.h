@@ -25,6 +25,8 @@ enum place labels_place(struct labels *l, const struct record *r, uint64_t *key)
 /* The rows of an id, its own and its twins': their keys, present ones only. */
 enum { TWINS_MAX = 8 };
 uint32_t twins_of(const struct labels *l, uint64_t id, uint64_t row[TWINS_MAX + 1]);
+/* The id of a row, its own or a twin's. */
+uint64_t twins_id(const struct labels *l, uint64_t number);
 /* A twin's row was appended: its figures beside those of the others that wait; it has their label at once
  * where that has come. */
 void twins_predicted(struct labels *l, const struct record *r, uint64_t number);

@@ -26,6 +26,8 @@ static const struct figure {
 	[COMPARED_ERROR] = { "error", false },
 	[COMPARED_MISS] = { "miss", false },
 	[COMPARED_LOSS] = { "loss", true },
+	[COMPARED_PROBE_FLIP] = { "probe_flip", false },
+	[COMPARED_PROBE_ERROR] = { "probe_error", false },
 };
 
 /* One row of table version_comparisons. */

@@ -36,6 +36,8 @@ enum compared_figure {
 	COMPARED_ERROR,        /* the class was wrong */
 	COMPARED_MISS,         /* the label was outside the interval or set */
 	COMPARED_LOSS,         /* absolute error */
+	COMPARED_PROBE_FLIP,   /* a perturbed twin has another class than its prediction; paired only, ... */
+	COMPARED_PROBE_ERROR,  /* ... or a wrong one; all perturbations together */
 	COMPARED_FIGURES
 };
 enum { COMPARED_BEFORE = 3 };

@@ -15,6 +15,8 @@ const struct kind kind_table[STREAM_KINDS] = {
 	                         .rows = ROWS_PREDICTIONS },
 	[STREAM_PROBE] = { .name = "probe", .class = CLASS_OUTPUTS, .alert = "robustness",
 	                   .rows = ROWS_PROBES, .rises_only = true },
+	[STREAM_PROBE_ERROR] = { .name = "probe_error", .class = CLASS_LABELS, .alert = "robustness",
+	                         .rows = ROWS_PROBES, .rises_only = true, .residual = true },
 	[STREAM_COVERAGE] = { .name = "coverage", .class = CLASS_LABELS, .alert = "coverage",
 	                      .rows = ROWS_OUTCOMES, .rises_only = true },
 	[STREAM_ERROR] = { .name = "error", .class = CLASS_LABELS, .alert = "performance",

@@ -15,6 +15,7 @@ enum stream_kind {
 	STREAM_OOD,        /* ood:energy, of the logits */
 	STREAM_UNCERTAINTY, /* uncertainty:FIGURE, names of uncertainty.h */
 	STREAM_PROBE,      /* probe:PERTURBATION/SEVERITY, binary: did the class of the twin flip? */
+	STREAM_PROBE_ERROR, /* probe_error:PERTURBATION/SEVERITY, binary: was the twin's class wrong? */
 	STREAM_COVERAGE,   /* coverage, binary: did the interval or set miss? coverage:below|above: on that side;
 	                    * coverage:contract: the same as coverage, of a group, against the level promised */
 	STREAM_ERROR,      /* error, binary: was the class wrong? */
@@ -56,7 +57,7 @@ struct kind {
 	const char *unit;        /* of effects; NULL: by the stream's type (stream_unit) */
 	enum kind_rows rows;
 	bool rises_only;         /* binary: only a rising rate is a change for the worse */
-	bool residual;           /* of errors: these share what PLAN_SINGLE leaves of their class */
+	bool residual;           /* of errors, of perturbed twins: these share what PLAN_SINGLE leaves of their class */
 	bool always_delivered;   /* alerts are sent whatever the promise says (data quality) */
 };
 extern const struct kind kind_table[STREAM_KINDS];

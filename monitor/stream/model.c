@@ -123,6 +123,7 @@ model_destroy(struct model *m)
 		free(m->version[i]->confidence);
 		residuals_destroy(m->version[i]->residuals);
 		rows_free(m->version[i]->probes);
+		free(m->version[i]->probe);
 		free(m->version[i]->total_detail);
 		free(m->version[i]->text);
 		free(m->version[i]);
@@ -149,7 +150,7 @@ model_bytes(const struct model *m)
 	               m->versions * 2 * sizeof(struct rows);
 
 	for (uint32_t i = 0; i < m->versions; i++)
-		bytes += (m->version[i]->probes ? sizeof(struct rows) : 0) +
+		bytes += (m->version[i]->probes ? sizeof(struct rows) + LIMIT_PROBES * sizeof(struct probe_family) : 0) +
 		         (m->version[i]->ood ? ood_bytes(m->version[i]->ood) : 0) +
 		         residuals_bytes(m->version[i]->residuals);
 	for (uint32_t i = 0; i < m->streams; i++)

@@ -125,6 +125,15 @@ enum counter {
 };
 const char *counter_text(enum counter c);
 
+/* Perturbed twins of one perturbation and severity (stream/version_probe.h, label/probes.h). */
+struct probe_family {
+	struct stream *flips, *errors; /* errors NULL: no label yet */
+	uint64_t labelled, clean_right, right, both_right; /* of those whose prediction has its label */
+	bool put;                  /* table robustness has the row with ... */
+	uint64_t put_labelled;
+	double put_flips, put_errors; /* ... these, and these rates in the references */
+};
+
 /* One version's outputs. Created when the version is first seen. */
 struct version {
 	struct segment *segment;   /* NULL: all records */
@@ -135,6 +144,8 @@ struct version {
 	struct rows *outcomes;     /* labels */
 	struct stream *value, *width, *set_size, *score, *klass; /* NULL before they are seen */
 	struct rows *probes;       /* perturbed twins; NULL before the first */
+	struct probe_family *probe; /* [LIMIT_PROBES] likewise */
+	uint32_t probe_families;
 	struct stream *uncertainty[UNCERTAINTY_FIGURES]; /* those of its form */
 	uint8_t form;              /* enum uncertainty_form of its first record that has one */
 	uint32_t members, columns; /* as in that record */

@@ -357,7 +357,9 @@ bind(struct version *v, struct stream *s, struct rows *rows)
 
 	if (s->kind == STREAM_MISSING && rows->streams > 1)
 		s->source = rows->stream[rows->streams - 2]; /* made right after its source */
-	if (!v || s->kind == STREAM_MISSING || s->kind == STREAM_PROBE)
+	if (v && kind_table[s->kind].rows == ROWS_PROBES)
+		version_probe_bind(v, s);
+	if (!v || s->kind == STREAM_MISSING || kind_table[s->kind].rows == ROWS_PROBES)
 		return;
 	if (s->kind == STREAM_COVERAGE)
 		output = !strcmp(s->field, "below") ? &v->below :

@@ -7,15 +7,27 @@
 
 #include "config/limits.h"
 #include "monitor/decode/record.h"
-#include "monitor/label/labels.h"
+#include "monitor/label/probes.h"
 #include "monitor/stream/model.h"
 
 struct rows *
 version_probes(struct version *v)
 {
-	if (!v->probes)
+	if (!v->probes) {
 		v->probes = must_calloc(1, sizeof *v->probes);
+		v->probe = must_calloc(LIMIT_PROBES, sizeof *v->probe);
+	}
 	return v->probes;
+}
+
+void
+version_probe_bind(struct version *v, struct stream *s)
+{
+	if (s->kind == STREAM_PROBE && v->probe_families < LIMIT_PROBES)
+		v->probe[v->probe_families++].flips = s;
+	for (uint32_t i = 0; i < v->probe_families && s->kind == STREAM_PROBE_ERROR; i++)
+		if (!strcmp(v->probe[i].flips->field, s->field))
+			v->probe[i].errors = s;
 }
 
 /* "fgsm/2"; texts are cut so that the name of the stream stays one. */
@@ -31,33 +43,37 @@ family(const struct record *r, char out[LIMIT_TEXT_BYTES])
 	                        record_text(r, r->severity));
 }
 
-static struct stream *
-stream_of(struct model *m, struct version *v, const struct record *r)
+/* Its number in the version; LIMIT_PROBES: there are too many. */
+static uint32_t
+family_of(struct model *m, struct version *v, const struct record *r)
 {
 	struct rows *rows = version_probes(v);
 	char field[LIMIT_TEXT_BYTES];
 	size_t length = family(r, field);
+	struct stream *s = NULL;
 
-	for (uint32_t i = 0; i < rows->streams; i++)
-		if (rows->stream[i]->field_length == length && !memcmp(rows->stream[i]->field, field, length))
-			return rows->stream[i];
-	if (rows->streams == LIMIT_PROBES) {
-		m->counter[COUNT_STREAMS_REFUSED]++;
-		return NULL;
+	for (uint32_t i = 0; i < v->probe_families; i++)
+		if (v->probe[i].flips->field_length == length && !memcmp(v->probe[i].flips->field, field, length))
+			return i;
+	if (v->probe_families < LIMIT_PROBES)
+		s = model_stream(m, rows, STREAM_PROBE, STREAM_BINARY, field, length, v);
+	if (!s) {
+		m->counter[COUNT_STREAMS_REFUSED] += v->probe_families == LIMIT_PROBES;
+		return LIMIT_PROBES;
 	}
-	return model_stream(m, rows, STREAM_PROBE, STREAM_BINARY, field, length, v);
+	version_probe_bind(v, s);
+	return v->probe_families - 1;
 }
 
 void
 version_probe_take(struct model *m, const struct record *r, struct row_facts *f)
 {
 	struct version *v = model_version(m, NULL, record_text(r, r->version), r->version.length);
-	bool flipped = false;
-	struct stream *s;
-	uint32_t at;
+	struct probe_pair pair;
+	uint32_t at, family;
 
 	m->counter[COUNT_PROBES]++;
-	if (!m->labels || !labels_probe(m->labels, v, r, &flipped)) {
+	if (!m->labels || !probes_pair(m->labels, v, r, &pair)) {
 		m->counter[COUNT_PROBES_UNPAIRED]++;
 		return;
 	}
@@ -65,11 +81,12 @@ version_probe_take(struct model *m, const struct record *r, struct row_facts *f)
 	if (m->config->windows.width_ms || !m->window_open)
 		model_enter_window(m, r->ts);
 	f->late = r->ts < m->window_ms;
-	s = stream_of(m, v, r);
-	if (!s)
+	family = family_of(m, v, r);
+	if (family == LIMIT_PROBES)
 		return;
 	at = rows_append(m, v->probes, f);
 	for (uint32_t i = 0; i < v->probes->streams; i++)
 		v->probes->stream[i]->value[at] = (double)NAN;
-	s->value[at] = flipped;
+	v->probe[family].flips->value[at] = pair.flipped;
+	probes_add(m->labels, v, family, r, &pair);
 }

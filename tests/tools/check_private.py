@@ -130,10 +130,12 @@ def forgotten(binary):
         lines = [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'ts': 1700000000000 + i * 60000, 'model': 'credit',
                              'features': {'x': i % 7}, 'prediction': {'class': 'good'}}) for i in range(900)]
         twin = lines[13].replace('"model"', '"version": "2", "model"')
-        send(broker, 'inference', lines + [twin] + ['{"id": "%s", "features": {' % who])
+        probe = json.dumps({'id': who + '~', 'ts': 1700054000000, 'model': 'credit', 'probe_of': who, 'perturbation': 'fgsm',
+                            'prediction': {'class': 'bad'}})
+        send(broker, 'inference', lines + [twin, probe] + ['{"id": "%s", "features": {' % who])
         send(broker, 'labels', [json.dumps({'id': f'{TEXTS["id"]}-{i}', 'model': 'credit', 'ts': 1700060000000, 'label': 'bad'})
                                 for i in list(range(300)) + [5000]])
-        check('forget: all is read', wait(30, lambda: query(database, 'SELECT sum(next_offset) FROM offsets') == 1203))
+        check('forget: all is read', wait(30, lambda: query(database, 'SELECT sum(next_offset) FROM offsets') == 1204))
         check('forget: the id is in the file before', who.encode() in bytes_of(database))
 
         def forget(name):

@@ -9,7 +9,7 @@
   entropies may differ by as much as that moves them. Both definitions are computed here, the one of
   truth.json must meet it within 1e-9, and driftd's the other.
 - Replayed, the daemon's streams have the same means as the filter's columns; coverage is that of truth.json
-  within 1e-9, flips and pairs of perturbed twins exactly.
+  within 1e-9, of perturbed twins pairs and flips exactly, accuracies to 1e-9.
 - Nested draws: driftd floors the epistemic variance of a record at 0, truth.json does not: the definition
   above covers it.
 """
@@ -190,9 +190,12 @@ def check_replay(checks, binary, folder, file, models, records, rows):
                 want = truth["conformal"]["coverage"]["all"]
                 checks.that(got and close(got[0], want), f"{model}: coverage {got}, truth {want}")
             for probe in truth.get("probes", []):
-                got = db.execute("SELECT pairs, flips FROM robustness_total WHERE model = ? AND perturbation = ?",
+                got = db.execute("SELECT pairs, flips, labelled, clean_accuracy, robust_accuracy, lost_share FROM"
+                                 " robustness_total WHERE model = ? AND perturbation = ?",
                                  (model, f"{probe['perturbation']}/{probe['severity']}")).fetchone()
-                checks.that(got == (probe["pairs"], probe["flips"]), f"{model}: {got} of {probe}")
+                want = [probe[k] for k in ("pairs", "flips", "labelled", "clean_accuracy", "perturbed_accuracy",
+                                           "flip_rate_among_clean_correct")]
+                checks.that(got and all(close(g, w) for g, w in zip(got, want)), f"{model}: {got} of {probe}")
         db.close()
 
 
