@@ -1,7 +1,7 @@
 /* vector_exp.h -- exp of many numbers side by side, with the same bits in every vector width.
  *
  * x = k ln 2 + 2 r, |r| <= ln 2 / 4; the square of the Taylor series to r^10 (error below 2^-52): within
- * 1e-15, without tables or branches. */
+ * 1e-15, without tables or branches. Added up in pairs (Estrin), so that the processor need not wait. */
 
 #ifndef DETECTORS_KIT_VECTOR_EXP_H
 #define DETECTORS_KIT_VECTOR_EXP_H
@@ -21,17 +21,12 @@
 	do {                                                                                       \
 		vec t_ = (x) * VECTOR_EXP_LOG2_E + VECTOR_EXP_MAGIC, k_ = t_ - VECTOR_EXP_MAGIC;   \
 		vec r_ = 0.5 * (((x) - k_ * VECTOR_EXP_LN2_HIGH) - k_ * VECTOR_EXP_LN2_LOW);       \
-		vec y_ = r_ * (1.0 / 3628800) + 1.0 / 362880;                                      \
+		vec r2_ = r_ * r_, r4_ = r2_ * r2_;                                                \
+		vec low_ = (1.0 + r_) + r2_ * (0.5 + r_ * (1.0 / 6));                              \
+		vec mid_ = (1.0 / 24 + r_ * (1.0 / 120)) + r2_ * (1.0 / 720 + r_ * (1.0 / 5040));  \
+		vec top_ = (1.0 / 40320 + r_ * (1.0 / 362880)) + r2_ * (1.0 / 3628800);            \
+		vec y_ = low_ + r4_ * (mid_ + r4_ * top_);                                         \
                                                                                                    \
-		y_ = y_ * r_ + 1.0 / 40320;                                                        \
-		y_ = y_ * r_ + 1.0 / 5040;                                                         \
-		y_ = y_ * r_ + 1.0 / 720;                                                          \
-		y_ = y_ * r_ + 1.0 / 120;                                                          \
-		y_ = y_ * r_ + 1.0 / 24;                                                           \
-		y_ = y_ * r_ + 1.0 / 6;                                                            \
-		y_ = y_ * r_ + 0.5;                                                                \
-		y_ = y_ * r_ + 1.0;                                                                \
-		y_ = y_ * r_ + 1.0;                                                                \
 		y_ *= y_;                                                                          \
 		(out) = (vec)((bits)y_ + ((bits)t_ << 52));                                        \
 	} while (0)

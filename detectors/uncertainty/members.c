@@ -1,8 +1,9 @@
 /* members.c -- the decomposition of classifier members (uncertainty.h), and of a single row.
  *
  * Two passes: the first scales each row, takes its logarithms and sums what a member tells by itself and
- * what the mean needs; the second, of members that all but agree, compares each with the mean: their KL is
- * summed as sum p (ln p - ln q), as a difference of entropies would keep few digits. epkl follows from
+ * what the mean needs; the second, of members that all but agree, does so again and compares each with the mean:
+ * their KL is summed as sum p (ln p - ln q), as a difference of entropies would keep few digits. The rows share
+ * one buffer, so that everything but the record itself stays in the first cache. epkl follows from
  * mi + rmi in O(M C): sum_ij KL(p_i, p_j) / M^2 = sum_m sum_c p ln p / M - sum_c q mean ln p.
  *
  * Logits cost an exponential instead of a logarithm each: ln p = z - ln sum exp z. Rows are padded with
@@ -24,14 +25,14 @@
 /* exp of less is below PROB_FLOOR whatever the sum is. */
 #define EXP_FLOOR 60.0
 
-/* fdlibm, e_log.c: Lg1..Lg7. */
-#define LG1 6.666666666666735130e-01
-#define LG2 3.999999999940941908e-01
-#define LG3 2.857142874366239149e-01
-#define LG4 2.222219843214978396e-01
-#define LG5 1.818357216161805012e-01
-#define LG6 1.531383769920937332e-01
-#define LG7 1.479819860511658591e-01
+/* (ln((1 + s) / (1 - s)) - 2 s) / s as a polynomial in s^2 without a constant: it meets the series at the six
+ * Chebyshev points of s^2 in [0, (3 - 2 sqrt 2)^2] and is nowhere off by more than 1.4e-15. */
+#define LN_POLY_1 0x1.55555555553b8p-1
+#define LN_POLY_3 0x1.2492462af8366p-2
+#define LN_POLY_5 0x1.7382dbf72872cp-3
+#define LN_POLY_2 0x1.9999999b8677bp-2
+#define LN_POLY_4 0x1.c71fccd964d71p-3
+#define LN_POLY_6 0x1.546a31826025ap-3
 #define LN2 0.693147180559945309417
 
 /* Bits of sqrt(1/2): below it the exponent counts one less. 1024 keeps exponents positive. */
@@ -42,22 +43,24 @@
 #define ln_magic_bits UINT64_C(0x4330000000000000)
 #define ln_magic (0x1p52 + 1024.0)
 
-/* Beside the members: mean, mean_ln, ln_mean, real. */
-enum { SHARED_ROWS = 4 };
+/* Of a member p, ln; mean, mean_ln, ln_mean, real; of a second pass sums that nobody needs. */
+enum { WORK_ROWS = 8 };
 
 struct member {
 	double entropy, spread, top; /* H(p), sum p (1-p), max p */
 };
 
 struct kernel {
-	void (*exps)(double *row, double *ln, size_t n, double top);
+	double (*exps)(double *row, double *ln, const double *real, size_t n, double top, double *least);
 	double (*highest)(const double *row, size_t n);
 	size_t (*find)(const double *row, size_t n, double x);
-	double (*look)(const double *from, size_t whole, const double *row, size_t n, double *least);
+	double (*look)(const double *from, const double *tail, const double *real, size_t whole, size_t n,
+	               double *least);
 	double (*raise)(const double *from, size_t whole, double *row, const double *real, double low, size_t n,
 	                double *gap);
-	void (*take)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
-	             double share, double *mean, double *mean_ln, struct member *one);
+	void (*take)(bool known, const double *from, const double *tail, const double *real, size_t whole,
+	             double *row, double *ln, size_t n, double share, double *mean, double *mean_ln,
+	             struct member *one);
 	void (*middle)(double *mean, double *mean_ln, double *ln_mean, size_t n, double share,
 	               struct member *out, double *reverse);
 	void (*compare)(const double *p, const double *ln, size_t n, const double *mean,
@@ -121,15 +124,17 @@ padded(size_t classes)
 size_t
 uncertainty_work(size_t members, size_t classes)
 {
-	return (2 * members + SHARED_ROWS) * padded(classes) + BLOCK;
+	(void)members;
+	return WORK_ROWS * padded(classes) + BLOCK;
 }
 
 /* The memory of one call, n doubles a row. */
 struct work {
 	const struct kernel *kernel;
 	size_t members, classes, n;
-	double *p, *ln;                           /* [members][n] */
+	double *p, *ln;                          /* [n] of one member */
 	double *mean, *mean_ln, *ln_mean, *real; /* [n] q, mean ln p, ln q; 1, of padding 0 */
+	double *again;                           /* [2][n] in the place of mean and mean_ln */
 };
 
 static void
@@ -140,31 +145,35 @@ lay_out(struct work *w, const struct kernel *kernel, size_t members, size_t clas
 
 	*w = (struct work){ .kernel = kernel, .members = members, .classes = classes, .n = n };
 	w->p = at;
-	w->ln = w->p + members * n;
-	w->mean = w->ln + members * n;
+	w->ln = w->p + n;
+	w->mean = w->ln + n;
 	w->mean_ln = w->mean + n;
 	w->ln_mean = w->mean_ln + n;
 	w->real = w->ln_mean + n;
+	w->again = w->real + n;
 	memset(w->mean, 0, 2 * n * sizeof *w->mean);
 	for (size_t c = 0; c < n; c++)
 		w->real[c] = c < classes ? 1.0 : 0.0;
 }
 
-/* Row m from the probabilities of a member. */
+/* The row from the probabilities of a member. Its last block is read where it is, with the beginning of the
+ * next member behind it: copied first it would be waited for. `ends`: the matrix ends within that block. */
 static enum uncertainty_fault
-take_probs(struct work *w, size_t m, const double *from, struct member *one, struct uncertainty *out)
+take_probs(struct work *w, const double *from, bool ends, struct member *one, struct uncertainty *out)
 {
-	double *row = w->p + m * w->n, sum, gap = 0.0, least, off;
 	size_t whole = w->classes / BLOCK * BLOCK;
+	const double *tail = ends ? w->p : from;
+	double *row = w->p, sum, gap = 0.0, least, off;
 
-	for (size_t c = whole; c < w->n; c++)
-		row[c] = c < w->classes ? from[c] : 0.0;
-	sum = w->kernel->look(from, whole, row, w->n, &least);
-	for (size_t c = whole; c < w->classes; c++)
-		least = from[c] < least ? from[c] : least;
+	if (tail == row)
+		for (size_t c = whole; c < w->n; c++)
+			row[c] = c < w->classes ? from[c] : 0.0;
+	sum = w->kernel->look(from, tail, w->real, whole, w->n, &least);
 	if (least < PROB_FLOOR) {
+		for (size_t c = whole; c < w->n; c++)
+			row[c] = c < w->classes ? from[c] : 0.0;
 		sum = w->kernel->raise(from, whole, row, w->real, PROB_FLOOR, w->n, &gap);
-		whole = 0;
+		from = tail = row;
 	}
 	if (gap < -1.5 * PROB_FLOOR) /* by more than rounding */
 		return UNCERTAINTY_PROB_NEGATIVE;
@@ -172,37 +181,38 @@ take_probs(struct work *w, size_t m, const double *from, struct member *one, str
 		return UNCERTAINTY_PROB_NOTHING;
 	if (!(sum < 1e300))
 		return UNCERTAINTY_RANGE;
-	w->kernel->take(false, from, whole, row, w->ln + m * w->n, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	w->kernel->take(false, from, tail, w->real, whole, row, w->ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
 	off = fabs(sum - 1.0);
 	out->sum_error = off > out->sum_error ? off : out->sum_error;
 	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
 	return UNCERTAINTY_FINE;
 }
 
-/* Row m from the logits of a member. Probabilities that had to be raised need a logarithm of their own. */
+/* The row from the logits of a member. Probabilities that had to be raised need a logarithm of their own. */
 static enum uncertainty_fault
-take_logits(struct work *w, size_t m, const double *from, struct member *one, struct uncertainty *out)
+take_logits(struct work *w, const double *from, struct member *one, struct uncertainty *out)
 {
-	double *row = w->p + m * w->n, *ln = w->ln + m * w->n, sum, gap;
+	double *row = w->p, *ln = w->ln, sum, least, gap = 0.0;
 
 	memcpy(row, from, w->classes * sizeof *row);
 	for (size_t c = w->classes; c < w->n; c++)
 		row[c] = row[0];
-	w->kernel->exps(row, ln, w->n, w->kernel->highest(row, w->n));
-	for (size_t c = w->classes; c < w->n; c++)
-		row[c] = ln[c] = 0.0;
-	sum = w->kernel->raise(row, w->n, row, w->real, 0.0, w->n, &gap);
-	sum = w->kernel->raise(row, w->classes / BLOCK * BLOCK, row, w->real, PROB_FLOOR * sum, w->n, &gap);
-	w->kernel->take(gap == 0.0, row, 0, row, ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
+	sum = w->kernel->exps(row, ln, w->real, w->n, w->kernel->highest(row, w->n), &least);
+	if (least < PROB_FLOOR * sum)
+		sum = w->kernel->raise(row, w->classes / BLOCK * BLOCK, row, w->real, PROB_FLOOR * sum, w->n, &gap);
+	w->kernel->take(gap == 0.0, row, row, w->real, 0, row, ln, w->n, 1.0 / sum, w->mean, w->mean_ln, one);
 	out->notes |= gap < 0.0 ? 1u << UNCERTAINTY_CLIPPED : 0;
 	return UNCERTAINTY_FINE;
 }
 
 static enum uncertainty_fault
-take_row(struct work *w, size_t m, const double *from, bool logits, struct member *one,
+take_row(struct work *w, const double *matrix, size_t m, bool logits, struct member *one,
          struct uncertainty *out)
 {
-	return logits ? take_logits(w, m, from, one, out) : take_probs(w, m, from, one, out);
+	const double *from = matrix + m * w->classes;
+	bool ends = m * w->classes + w->n > w->members * w->classes;
+
+	return logits ? take_logits(w, from, one, out) : take_probs(w, from, ends, one, out);
 }
 
 struct votes {
@@ -210,11 +220,11 @@ struct votes {
 	double most, pairs; /* the largest; ordered pairs of members that agree */
 };
 
-/* Row m votes for the first class with its largest probability. */
+/* The row votes for the first class with its largest probability. */
 static void
-vote(const struct work *w, struct votes *v, size_t m, double top)
+vote(const struct work *w, struct votes *v, double top)
 {
-	size_t c = w->kernel->find(w->p + m * w->n, w->n, top);
+	size_t c = w->kernel->find(w->p, w->n, top);
 	double before = v->of[c < w->classes ? c : w->classes - 1]++;
 
 	v->pairs += 2.0 * before;
@@ -241,19 +251,25 @@ is_apart(double whole, double part)
 
 /* Sums over the members of KL(p, mean) and of the squares between them. */
 static void
-distances(const struct work *w, const struct member *sum, const struct member *mean, double *kl,
-          double *squares)
+distances(const struct work *w, const double *row, bool logits, const struct member *sum,
+          const struct member *mean, double *kl, double *squares)
 {
 	double m = (double)w->members, one_kl, one_squares;
+	struct work again = *w;
+	struct uncertainty none = { .notes = 0 };
+	struct member one;
 
 	*kl = m * mean->entropy - sum->entropy;
 	*squares = m * mean->spread - sum->spread;
 	if (is_apart(m * mean->entropy, sum->entropy) && is_apart(m * mean->spread, sum->spread))
 		return;
 	*kl = *squares = 0.0;
+	memset(w->again, 0, 2 * w->n * sizeof *w->again);
+	again.mean = w->again;
+	again.mean_ln = w->again + w->n;
 	for (size_t i = 0; i < w->members; i++) {
-		w->kernel->compare(w->p + i * w->n, w->ln + i * w->n, w->n, w->mean, w->ln_mean, &one_kl,
-		                   &one_squares);
+		take_row(&again, row, i, logits, &one, &none);
+		w->kernel->compare(w->p, w->ln, w->n, w->mean, w->ln_mean, &one_kl, &one_squares);
 		*kl += one_kl;
 		*squares += one_squares;
 	}
@@ -301,7 +317,7 @@ uncertainty_members_with(int isa, const double *row, size_t members, size_t clas
 	lay_out(&w, k, members, classes, work);
 	votes.of = memset(w.ln_mean, 0, w.n * sizeof *w.ln_mean); /* until the logarithms come */
 	for (size_t m = 0; m < members; m++) {
-		enum uncertainty_fault fault = take_row(&w, m, row + m * classes, logits != 0, &one, out);
+		enum uncertainty_fault fault = take_row(&w, row, m, logits != 0, &one, out);
 
 		if (fault) {
 			uncertainty_none(out);
@@ -310,11 +326,11 @@ uncertainty_members_with(int isa, const double *row, size_t members, size_t clas
 		sum.entropy += one.entropy;
 		sum.spread += one.spread;
 		sum.top += one.top;
-		vote(&w, &votes, m, one.top);
+		vote(&w, &votes, one.top);
 	}
 	count_votes(&w, &votes, out);
 	k->middle(w.mean, w.mean_ln, w.ln_mean, w.n, 1.0 / (double)members, &mean, &reverse);
-	distances(&w, &sum, &mean, &kl, &squares);
+	distances(&w, row, logits != 0, &sum, &mean, &kl, &squares);
 	fill(&w, &sum, &mean, kl, reverse, squares, out);
 	return UNCERTAINTY_FINE;
 }
@@ -337,7 +353,7 @@ uncertainty_single(const double *row, size_t classes, int logits, double *work, 
 	if (classes == 0)
 		return UNCERTAINTY_EMPTY;
 	lay_out(&w, kernel_for(0), 1, classes, work);
-	fault = take_row(&w, 0, row, logits != 0, &one, out);
+	fault = take_row(&w, row, 0, logits != 0, &one, out);
 	if (fault)
 		return fault;
 	out->value[UNCERTAINTY_TOTAL] = one.entropy;

@@ -7,8 +7,8 @@
  * Only +, -, *, /, comparison, selection and shifts of bits, and sums in eight parts that are added in one
  * order: every width gives the same bits.
  *
- * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the minimax polynomial
- * of fdlibm's e_log.c (error below 2^-58): within 1e-15, without tables or branches. exp: vector_exp.h.
+ * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the polynomial of LN_POLY_:
+ * within 1e-15, without tables or branches. exp: vector_exp.h.
  */
 typedef double MEMBERS_NAME(vec) __attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias));
 typedef double MEMBERS_NAME(loose)
@@ -40,24 +40,35 @@ MEMBERS_NAME(add_up)(const VEC *part)
 		VEC e_ = (VEC)((moved_ >> 52) | ln_magic_bits) - ln_magic;                         \
 		VEC z_ = (VEC)((moved_ & ln_fraction) + ln_offset);                                \
 		VEC s_ = (z_ - 1.0) / (z_ + 1.0), t_ = s_ * s_, w_ = t_ * t_;                      \
-		VEC r_ = w_ * (LG2 + w_ * (LG4 + w_ * LG6))                                        \
-		         + t_ * (LG1 + w_ * (LG3 + w_ * (LG5 + w_ * LG7)));                        \
+		VEC r_ = w_ * (LN_POLY_2 + w_ * (LN_POLY_4 + w_ * LN_POLY_6))                      \
+		         + t_ * (LN_POLY_1 + w_ * (LN_POLY_3 + w_ * LN_POLY_5));                   \
 		(out) = e_ * LN2 + s_ * (2.0 + r_);                                                \
 	} while (0)
 
-/* ln[] <- row[] - top, at least -EXP_FLOOR; row[] <- exp of it. */
-MEMBERS_TARGET static void
-MEMBERS_NAME(exps)(double *row, double *ln, size_t n, double top)
+/* ln[] <- row[] - top, at least -EXP_FLOOR; row[] <- exp of it; both 0 where real[] is. The sum, and the least
+ * before that. */
+MEMBERS_TARGET static double
+MEMBERS_NAME(exps)(double *row, double *ln, const double *real, size_t n, double top, double *least)
 {
-	const VEC low = (VEC){ 0 } - EXP_FLOOR;
+	const VEC floor = (VEC){ 0 } - EXP_FLOOR;
+	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, low = (VEC){ 0 } + 1.0;
 
-	for (size_t i = 0; i < n; i += MEMBERS_WIDTH) {
-		VEC x = AT(row, i) - top;
+	for (size_t i = 0; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = AT(row, k) - top, y;
 
-		x = MEMBERS_MAX(x, low);
-		AT(ln, i) = x;
-		VECTOR_EXP(VEC, BITS, x, AT(row, i));
-	}
+			x = MEMBERS_MAX(x, floor);
+			VECTOR_EXP(VEC, BITS, x, y);
+			low = MEMBERS_MIN(y, low);
+			y *= AT_CONST(real, k);
+			AT(ln, k) = x * AT_CONST(real, k);
+			AT(row, k) = y;
+			sum[j] += y;
+		}
+	*least = low[0];
+	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
+		*least = low[j] < *least ? low[j] : *least;
+	return MEMBERS_NAME(add_up)(sum);
 }
 
 /* The largest of row[]. */
@@ -90,11 +101,12 @@ MEMBERS_NAME(find)(const double *row, size_t n, double x)
 	return n;
 }
 
-/* The sum of from[0..whole) and row[whole..n), and the least of them, of padding 0. */
+/* The sum of from[0..whole) and, where real[] is 1, tail[whole..n); the least of them. */
 MEMBERS_TARGET static double
-MEMBERS_NAME(look)(const double *from, size_t whole, const double *row, size_t n, double *least)
+MEMBERS_NAME(look)(const double *from, const double *tail, const double *real, size_t whole, size_t n,
+                   double *least)
 {
-	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, low = *(const LOOSE *)(whole ? from : row);
+	VEC sum[8 / MEMBERS_WIDTH] = { { 0 } }, low = (VEC){ 0 } + 1e300;
 
 	for (size_t i = 0; i < whole; i += 8)
 		EACH(j, k, i) {
@@ -103,12 +115,17 @@ MEMBERS_NAME(look)(const double *from, size_t whole, const double *row, size_t n
 			low = MEMBERS_MIN(x, low);
 			sum[j] += x;
 		}
+	for (size_t i = whole; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC is = AT_CONST(real, k), x = *(const LOOSE *)(tail + k) * is;
+
+			sum[j] += x;
+			x += 1e300 * (1.0 - is);
+			low = MEMBERS_MIN(x, low);
+		}
 	*least = low[0];
 	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
 		*least = low[j] < *least ? low[j] : *least;
-	for (size_t i = whole; i < n; i += 8)
-		EACH(j, k, i)
-			sum[j] += AT_CONST(row, k);
 	return MEMBERS_NAME(add_up)(sum);
 }
 
@@ -145,31 +162,49 @@ MEMBERS_NAME(raise)(const double *from, size_t whole, double *row, const double 
 	return MEMBERS_NAME(add_up)(sum);
 }
 
-/* row[] <- share times from[0..whole), row[whole..n); ln[] its logarithms, where `known` from those of the
- * row before. Adds it to mean[] and mean_ln[]; what it is by itself goes to *one. */
-MEMBERS_TARGET static inline __attribute__((always_inline)) void
-MEMBERS_NAME(take_as)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
-                      double share, double *mean, double *mean_ln, struct member *one)
+/* Of the vector x at k, whose logarithms are l. */
+#define TAKE(j, k, x, l)                                                                           \
+	do {                                                                                       \
+		AT(row, k) = (x);                                                                  \
+		AT(ln, k) = (l);                                                                   \
+		entropy[j] -= (x) * (l);                                                           \
+		spread[j] += (x) * (1.0 - (x));                                                    \
+		AT(mean, k) += (x);                                                                \
+		AT(mean_ln, k) += (l);                                                             \
+		top = MEMBERS_MAX(x, top);                                                         \
+	} while (0)
+
+/* row[] <- share times from[0..whole) and tail[whole..n), 0 where real[] is; ln[] its logarithms, where `known`
+ * from those of the row before. Adds it to mean[] and mean_ln[]; what it is by itself goes to *one. */
+MEMBERS_TARGET static void
+MEMBERS_NAME(take)(bool known, const double *from, const double *tail, const double *real, size_t whole,
+                   double *row, double *ln, size_t n, double share, double *mean, double *mean_ln,
+                   struct member *one)
 {
 	VEC entropy[8 / MEMBERS_WIDTH] = { { 0 } }, spread[8 / MEMBERS_WIDTH] = { { 0 } };
 	VEC top = (VEC){ 0 };
 	double best, ln_share = known ? log(share) : 0.0;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i += 8)
+	for (; i < n && known; i += 8)
 		EACH(j, k, i) {
-			VEC x = *(const LOOSE *)((i < whole ? from : row) + k) * share, l;
+			VEC x = AT(row, k) * share, l = AT(ln, k) + ln_share;
 
-			if (known)
-				l = AT(ln, k) + ln_share;
-			else
-				LN_INTO(l, x);
-			AT(row, k) = x;
-			AT(ln, k) = l;
-			entropy[j] -= x * l;
-			spread[j] += x * (1.0 - x);
-			AT(mean, k) += x;
-			AT(mean_ln, k) += l;
-			top = MEMBERS_MAX(x, top);
+			TAKE(j, k, x, l);
+		}
+	for (; i < whole; i += 8)
+		EACH(j, k, i) {
+			VEC x = *(const LOOSE *)(from + k) * share, l;
+
+			LN_INTO(l, x);
+			TAKE(j, k, x, l);
+		}
+	for (; i < n; i += 8)
+		EACH(j, k, i) {
+			VEC x = *(const LOOSE *)(tail + k) * AT_CONST(real, k) * share, l;
+
+			LN_INTO(l, x);
+			TAKE(j, k, x, l);
 		}
 	best = top[0];
 	for (size_t j = 1; j < MEMBERS_WIDTH; j++)
@@ -177,16 +212,6 @@ MEMBERS_NAME(take_as)(bool known, const double *from, size_t whole, double *row,
 	one->entropy = MEMBERS_NAME(add_up)(entropy);
 	one->spread = MEMBERS_NAME(add_up)(spread);
 	one->top = best;
-}
-
-MEMBERS_TARGET static void
-MEMBERS_NAME(take)(bool known, const double *from, size_t whole, double *row, double *ln, size_t n,
-                   double share, double *mean, double *mean_ln, struct member *one)
-{
-	if (known)
-		MEMBERS_NAME(take_as)(true, from, whole, row, ln, n, share, mean, mean_ln, one);
-	else
-		MEMBERS_NAME(take_as)(false, from, whole, row, ln, n, share, mean, mean_ln, one);
 }
 
 /* Of the mean, mean[] *= share, with its logarithms: entropy, sum q (1-q), largest, and *reverse =
@@ -246,6 +271,7 @@ static const struct kernel MEMBERS_NAME(kernel) = {
 #undef AT_CONST
 #undef EACH
 #undef LN_INTO
+#undef TAKE
 #undef MEMBERS_NAME
 #undef MEMBERS_TARGET
 #undef MEMBERS_WIDTH
