@@ -304,6 +304,16 @@ const struct documentation documentation_table[] = {
 	  " beyond." },
 	{ "uncertainty_now", "rank_correlation",
 	  "Of epistemic and aleatoric figures on the reference: above .9 the kinds cannot be told apart." },
+	{ "uncertainty_now", "members", "Members, draws or samples that a record's figures are made of." },
+	{ "uncertainty_now", "monte_carlo_error",
+	  "Relative standard error of a record's figure because they are so few, sqrt(2 / (members - 1)) as of normal ones;"
+	  " a mean over many records is off by far less. `driftd uncertainty -p errors=jackknife` tells it record by record." },
+	{ "uncertainty_now", "note", "too few members, too few samples: that error is above 0.5." },
+	{ "uncertainty_forms", "", "What each version says how unsure it is with: that of its first record, never mixed." },
+	{ "uncertainty_forms", "form", "class members, normal members, mean members, dirichlet, nig, nested samples, samples,"
+	  " quantiles, variance." },
+	{ "uncertainty_forms", "members", "Members, draws or samples; NULL: it is made of none." },
+	{ "uncertainty_forms", "monte_carlo_error", "As in uncertainty_now." },
 	{ "uncertainty_now", "statistic", "Share of the alarm threshold that the evidence uses now." },
 	{ "uncertainty_now", "state", "quiet, or that of its alert: open, acknowledged." },
 	{ "uncertainty_moves", "", "For each alert: where did each kind of uncertainty stand before and after?" },

@@ -60,6 +60,12 @@ static const struct section status[] = {
 	{ "alerts", false, "Open alerts", "none",
 	  "SELECT substr(alert_id, 1, 8) AS alert, severity, kind, model, segment, stream, since,"
 	  " effect FROM alerts_open LIMIT " LIST_ROWS, "SELECT * FROM alerts_open" },
+	{ "few", false, "Members or samples that are too few to tell the spread of one record", "none",
+	  "SELECT m.name AS model, f.version, f.form, f.members, printf('%.0f %%', 100 * f.monte_carlo_error)"
+	  " AS monte_carlo_error FROM uncertainty_forms f JOIN models m ON m.model_id = f.model_id"
+	  " WHERE f.monte_carlo_error > 0.5 ORDER BY m.name, f.version LIMIT " LIST_ROWS,
+	  "SELECT m.name AS model, f.version, f.form, f.members, f.monte_carlo_error FROM uncertainty_forms f"
+	  " JOIN models m ON m.model_id = f.model_id WHERE f.monte_carlo_error > 0.5 ORDER BY m.name, f.version" },
 	{ "void", false, "Streams whose promise is void", "none",
 	  "SELECT model, segment, stream, method, why FROM drift_now WHERE promise = 'void'"
 	  " ORDER BY model, stream, method LIMIT " LIST_ROWS,

@@ -48,6 +48,8 @@ static const char tables_identity[] =
 	"CREATE TABLE robustness(stream_id INTEGER PRIMARY KEY, error_id INTEGER, labelled INTEGER NOT NULL,"
 	" clean_right INTEGER NOT NULL, right INTEGER NOT NULL, both_right INTEGER NOT NULL,"
 	" reference_flip_rate REAL, reference_error REAL" STRICT_ROWS
+	"CREATE TABLE uncertainty_forms(model_id INTEGER NOT NULL, version TEXT NOT NULL, form TEXT NOT NULL,"
+	" members INTEGER, monte_carlo_error REAL, PRIMARY KEY(model_id, version)" STRICT_KEYED
 	"CREATE TABLE separability(stream_id INTEGER PRIMARY KEY, other_id INTEGER NOT NULL,"
 	" rank_correlation REAL, n INTEGER NOT NULL" STRICT_ROWS
 	"CREATE UNIQUE INDEX refs_active ON refs(model_id, version) WHERE active;";

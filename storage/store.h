@@ -197,6 +197,16 @@ struct comparison_row {
 	int64_t updated_ms;
 };
 int store_put_comparison(struct store *s, const struct comparison_row *row);
+/* What a version says how unsure it is with. */
+struct form_row {
+	uint32_t model_id;
+	const char *version;
+	size_t version_length;
+	const char *form;          /* "class members", "samples", ... */
+	uint32_t members;          /* or samples; 0: it is made of none */
+	double monte_carlo_error;  /* relative, of the spread of one record; NaN: it has none */
+};
+int store_put_form(struct store *s, const struct form_row *row);
 /* Perturbed twins of one perturbation and severity whose prediction has its label. */
 struct robustness_row {
 	uint32_t stream_id, error_id; /* of flips; of errors, 0: none yet */

@@ -90,3 +90,14 @@ int store_put_robustness(struct store *s, const struct robustness_row *row)
 	return store_run(s, SLOT_ROBUSTNESS_PUT, "INSERT OR REPLACE INTO robustness VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
 	                 value, COUNT(value));
 }
+
+int store_put_form(struct store *s, const struct form_row *row)
+{
+	const struct value value[] = {
+		value_int(row->model_id), value_bytes(row->version, row->version_length), value_text(row->form),
+		row->members ? value_int(row->members) : value_real((double)NAN), value_real(row->monte_carlo_error),
+	};
+
+	return store_run(s, SLOT_FORM_PUT, "INSERT OR REPLACE INTO uncertainty_forms VALUES(?, ?, ?, ?, ?)", value,
+	                 COUNT(value));
+}

@@ -209,6 +209,9 @@ static const struct view views[] = {
 	  " h.q50 AS median, " PERCENTILE("h.q50") " AS percentile, h.sigma_shift,"
 	  " (SELECT r.rank_correlation FROM separability r"
 	  " WHERE s.stream_id IN (r.stream_id, r.other_id) ORDER BY r.stream_id LIMIT 1) AS rank_correlation,"
+	  " iif(s.kind = 'uncertainty', f.members, NULL) AS members, " MONTE_CARLO_ERROR " AS monte_carlo_error,"
+	  " CASE WHEN " MONTE_CARLO_ERROR " > 0.5 THEN 'too few ' || iif(f.form = 'samples', 'samples', 'members') END"
+	  " AS note,"
 	  " (SELECT max(d.statistic)"
 	  " FROM detectors d WHERE d.stream_id = s.stream_id AND d.role = 'paging') AS statistic,"
 	  " ifnull((SELECT a.state FROM alerts a WHERE a.stream_id = s.stream_id AND a.state <> 'resolved'"
@@ -216,7 +219,8 @@ static const struct view views[] = {
 	  " JOIN models m ON m.model_id = s.model_id JOIN (SELECT x.stream_id, max(x.window_ms) AS window_ms"
 	  " FROM statistics x JOIN streams y ON y.stream_id = x.stream_id WHERE " OF_UNCERTAINTY " AND x.n > 0"
 	  " GROUP BY x.stream_id) l ON l.stream_id = s.stream_id JOIN statistics h ON h.stream_id = l.stream_id"
-	  " AND h.window_ms = l.window_ms ORDER BY m.name, s.version, s.segment, kind, s.stream_id" },
+	  " AND h.window_ms = l.window_ms LEFT JOIN uncertainty_forms f ON f.model_id = s.model_id"
+	  " AND f.version = s.version ORDER BY m.name, s.version, s.segment, kind, s.stream_id" },
 	{ "uncertainty_moves",
 	  "WITH " KINDS ABOUT TOGETHER MEDIANS "SELECT e.alert_id, m.name AS model, e.version, e.kind, "
 	  ISO("e.opened_ms") " AS opened, " PERCENTILE_OF("e.before", "e.stream_id") " AS before, "

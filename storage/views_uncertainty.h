@@ -13,6 +13,10 @@
 #define OF_UNCERTAINTY                                                                             \
 	"y.kind IN ('uncertainty', 'discrepancy', 'structure', 'feature', 'joint', 'ood', 'coverage', 'probe'" \
 	", 'probe_error')"
+/* Of the spread of one record, for figures that are made of it. */
+#define MONTE_CARLO_ERROR                                                                          \
+	"CASE WHEN s.kind = 'uncertainty' AND (f.form = 'samples' OR s.field NOT IN ('total', 'expected',"  \
+	" 'var_total', 'var_aleatoric')) THEN f.monte_carlo_error END"
 /* Share of the reference below x, by its cells: straight inside a cell, halfway in the two outer ones. */
 #define PERCENTILE_OF(x, stream)                                                                   \
 	"(SELECT 100.0 * sum(c.n * CASE WHEN " x " > c.upto THEN 1.0 WHEN " x " <= c.above"        \

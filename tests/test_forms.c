@@ -327,6 +327,42 @@ twins_are_compared_with_the_prediction_they_name(void **state)
 	history_close(&w);
 }
 
+/* Five members, twenty, and samples whose number varies: the fewest count. */
+static void
+too_few_members_are_told(void **state)
+{
+	struct history w;
+	char text[100];
+	(void)state;
+
+	history_open(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\nmodels: auto\n");
+	for (int i = 0; i < 200; i++) {
+		long long ts = 1700000000000LL + (long long)i * 60000;
+
+		fprintf(w.records, "{\"id\":\"f%d\",\"ts\":%lld,\"model\":\"five\",\"members\":{\"mu\":[1,2,3,4,%d]}}\n", i, ts, i % 9);
+		fprintf(w.records, "{\"id\":\"s%d\",\"ts\":%lld,\"model\":\"flat\",\"samples\":[1,2,3,4,5,6%s]}\n", i, ts,
+		        i % 2 ? ",7,8,9,10,11,12" : "");
+		fprintf(w.records, "{\"id\":\"t%d\",\"ts\":%lld,\"model\":\"ten\",\"members\":{\"mu\":[1,2,3,4,5,6,7,8,9,%d]}}\n", i,
+		        ts, i % 9);
+		fprintf(w.records, "{\"id\":\"d%d\",\"ts\":%lld,\"model\":\"none\",\"dirichlet\":[1,2,%d]}\n", i, ts, 1 + i % 9);
+	}
+	history_written(&w);
+	history_run(&w, 6, 20, 30, 20);
+	assert_true(fabs(history_real(&w, "SELECT monte_carlo_error FROM uncertainty_now WHERE model = 'five' AND kind ="
+	                                  " 'epistemic'") - sqrt(0.5)) < 1e-12);
+	assert_string_equal(history_text(&w, "SELECT note FROM uncertainty_now WHERE model = 'five' AND kind = 'epistemic'",
+	                                 text, sizeof text), "too few members");
+	assert_string_equal(history_text(&w, "SELECT note || members FROM uncertainty_now WHERE model = 'flat' AND kind ="
+	                                     " 'total'", text, sizeof text), "too few samples6");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM uncertainty_now WHERE model = 'ten' AND note IS NULL AND"
+	                                   " monte_carlo_error > 0.4"), 1);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM uncertainty_now WHERE model = 'none' AND (members IS NOT"
+	                                   " NULL OR monte_carlo_error IS NOT NULL)"), 0);
+	assert_string_equal(history_text(&w, "SELECT form FROM uncertainty_forms JOIN models USING (model_id) WHERE name ="
+	                                     " 'none'", text, sizeof text), "dirichlet");
+	history_close(&w);
+}
+
 /* What is wrong with one record's uncertainty costs that record its figures, and nothing else. */
 static void
 bad_uncertainty_is_counted_and_the_rest_goes_on(void **state)
@@ -388,6 +424,7 @@ const struct CMUnitTest forms_tests[] = {
 	TEST("forms/the_view_knows_the_kinds_of_the_figures", the_view_knows_the_kinds_of_the_figures),
 	TEST("forms/members_that_drift_apart_raise_the_epistemic_stream_alone",
 	     members_that_drift_apart_raise_the_epistemic_stream_alone),
+	TEST("forms/too_few_members_are_told", too_few_members_are_told),
 	TEST("forms/bad_uncertainty_is_counted_and_the_rest_goes_on", bad_uncertainty_is_counted_and_the_rest_goes_on),
 	TEST("forms/twins_are_compared_with_the_prediction_they_name",
 	     twins_are_compared_with_the_prediction_they_name),

@@ -1,9 +1,11 @@
 /* test_uncertainty.c -- the decompositions against printed figures, definitions and their identities. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "detectors/kit/rng.h"
 #include "detectors/kit/special.h"
+#include "detectors/uncertainty/jackknife.h"
 #include "detectors/uncertainty/uncertainty.h"
 #include "tests/tests.h"
 
@@ -294,6 +296,84 @@ digamma_gives_the_known_values(void **state)
 	assert_true(isnan(special_digamma(0)) && isnan(special_digamma(-1)));
 }
 
+/* Of memory that ends with the matrix: nothing is read behind it. */
+static void
+members_are_read_to_their_end(void **state)
+{
+	(void)state;
+	for (size_t m = 1; m <= 4; m++)
+		for (size_t c = 1; c <= 20; c++) {
+			double *row = malloc(m * c * sizeof *row), more[4 * 20 + 8] = { 0 };
+			struct uncertainty a, b;
+
+			assert_non_null(row);
+			for (size_t i = 0; i < m * c; i++)
+				more[i] = row[i] = rng_uniform(9, m, i + 1) / (double)c;
+			assert_int_equal(uncertainty_members(row, m, c, 0, work, &a), UNCERTAINTY_FINE);
+			assert_int_equal(uncertainty_members(more, m, c, 0, work, &b), UNCERTAINTY_FINE);
+			assert_memory_equal(a.value, b.value, sizeof a.value);
+			free(row);
+		}
+}
+
+/* sd / sqrt M of the members' own figures. */
+static void
+the_error_of_a_mean_is_exact(void **state)
+{
+	enum { M = 7, C = 3 };
+	double p[M * C], own[M], mean = 0, squares = 0, error[UNCERTAINTY_FIGURES], memory[400];
+	struct uncertainty_draws d = { DRAWN_PROBS, p, NULL, M, C };
+	struct uncertainty u;
+
+	(void)state;
+	assert_true(uncertainty_jackknife_work(&d) <= 400);
+	for (int m = 0; m < M; m++) {
+		double sum = 0;
+
+		for (int c = 0; c < C; c++)
+			sum += p[m * C + c] = rng_uniform(3, (uint64_t)m, (uint64_t)c + 1);
+		for (int c = 0; c < C; c++)
+			p[m * C + c] /= sum;
+		assert_int_equal(uncertainty_single(p + m * C, C, 0, work, &u), UNCERTAINTY_FINE);
+		mean += (own[m] = u.value[UNCERTAINTY_TOTAL]) / M;
+	}
+	for (int m = 0; m < M; m++)
+		squares += (own[m] - mean) * (own[m] - mean);
+	uncertainty_jackknife(&d, memory, error);
+	assert_true(fabs(error[UNCERTAINTY_EXPECTED] - sqrt(squares / (M * (M - 1)))) < 1e-14);
+	assert_true(error[UNCERTAINTY_MI_CORRECTED] > 0 && isnan(error[UNCERTAINTY_VACUITY]));
+	d.members = 2; /* one that is left tells no spread */
+	uncertainty_jackknife(&d, memory, error);
+	assert_true(isnan(error[UNCERTAINTY_EXPECTED]));
+}
+
+/* The variance between normal members: 4000 records of 20. */
+static void
+the_error_of_a_spread_is_what_it_varies_by(void **state)
+{
+	enum { RECORDS = 4000, M = 20 };
+	double mu[M], error[UNCERTAINTY_FIGURES], memory[400], mean = 0, squares = 0, told = 0;
+	struct uncertainty_draws d = { DRAWN_NORMALS, mu, NULL, M, 1 };
+	struct uncertainty u;
+
+	(void)state;
+	for (uint64_t r = 0; r < RECORDS; r++) {
+		for (uint64_t m = 0; m < M; m++)
+			mu[m] = special_normal_quantile(rng_uniform(5, r, m + 1));
+		uncertainty_normals(mu, NULL, M, &u);
+		uncertainty_jackknife(&d, memory, error);
+		mean += u.value[UNCERTAINTY_VAR_EPISTEMIC] / RECORDS;
+		squares += u.value[UNCERTAINTY_VAR_EPISTEMIC] * u.value[UNCERTAINTY_VAR_EPISTEMIC] / RECORDS;
+		told += error[UNCERTAINTY_VAR_EPISTEMIC] * error[UNCERTAINTY_VAR_EPISTEMIC] / RECORDS;
+	}
+	/* the jackknife is biased upwards, by a few percent here */
+	assert_true(told / (squares - mean * mean) > 0.95 && told / (squares - mean * mean) < 1.2);
+	assert_true(fabs(sqrt(squares - mean * mean) / mean / uncertainty_relative_error(M) - 1) < 0.05);
+	assert_true(isnan(uncertainty_relative_error(1)));
+	assert_true(uncertainty_relative_error(UNCERTAINTY_MEMBERS_ENOUGH) <= 0.5);
+	assert_true(uncertainty_relative_error(UNCERTAINTY_MEMBERS_ENOUGH - 1) > 0.5);
+}
+
 extern const struct CMUnitTest uncertainty_tests[];
 const struct CMUnitTest uncertainty_tests[] = {
 	TEST("uncertainty/members_give_the_printed_figures", members_give_the_printed_figures),
@@ -306,6 +386,9 @@ const struct CMUnitTest uncertainty_tests[] = {
 	TEST("uncertainty/logits_far_apart_do_not_overflow", logits_far_apart_do_not_overflow),
 	TEST("uncertainty/what_cannot_be_read_says_why", what_cannot_be_read_says_why),
 	TEST("uncertainty/one_of_a_kind_tells_no_spread", one_of_a_kind_tells_no_spread),
+	TEST("uncertainty/members_are_read_to_their_end", members_are_read_to_their_end),
+	TEST("uncertainty/the_error_of_a_mean_is_exact", the_error_of_a_mean_is_exact),
+	TEST("uncertainty/the_error_of_a_spread_is_what_it_varies_by", the_error_of_a_spread_is_what_it_varies_by),
 	TEST("uncertainty/digamma_gives_the_known_values", digamma_gives_the_known_values),
 	TESTS_END,
 };

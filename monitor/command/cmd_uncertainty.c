@@ -5,13 +5,13 @@
 #include <string.h>
 
 #include "config/diag.h"
-#include "detectors/uncertainty/uncertainty.h"
+#include "detectors/uncertainty/jackknife.h"
 #include "monitor/command/commands.h"
 #include "monitor/command/filter.h"
 #include "monitor/decode/jsonl.h"
 
 static const char help_text[] =
-	"usage: driftd uncertainty [--strict] [FILE|-]\n"
+	"usage: driftd uncertainty [-p errors=jackknife] [--strict] [FILE|-]\n"
 	"\n"
 	"Reads records of JSON (FILE or standard input, one object a line) and prints one\n"
 	"line of CSV for each: id and the figures that the record determines; the others\n"
@@ -29,6 +29,8 @@ static const char help_text[] =
 	"\n"
 	"Flat samples, quantiles, probabilities and variances tell the total alone.\n"
 	"\n"
+	"  -p errors=jackknife   a column NAME_error behind them for each figure: its Monte\n"
+	"             Carlo standard error, as there are only so many members or samples\n"
 	"  --strict   stop at the first bad line\n"
 	"\n"
 	"Exit status: 0, or 2 after a bad line or argument; messages on standard error.\n";
@@ -42,6 +44,13 @@ struct run {
 	const char *field;                /* the one that decided */
 	size_t rows, columns;             /* its shape */
 	uint64_t notes[UNCERTAINTY_NOTES];
+	uint64_t few;                     /* records with few members or samples; the fewest */
+	size_t fewest;
+	struct uncertainty_draws draws;   /* of the record; members 0: it is made of none */
+	bool errors;
+	double error[UNCERTAINTY_FIGURES];
+	double *errors_work;
+	size_t errors_size;
 };
 
 static int
@@ -88,19 +97,31 @@ list(struct run *r, const char *field, struct jsonl_numbers *out, struct diag *d
 }
 
 static int
-make_work(struct run *r, size_t rows, size_t columns, struct diag *d)
+reserve(double **memory, size_t *size, size_t need, struct diag *d)
 {
-	size_t need = uncertainty_work(rows, columns);
 	double *grown;
 
-	if (need <= r->work_size)
+	if (need <= *size)
 		return 0;
-	grown = realloc(r->work, need * sizeof *grown);
+	grown = realloc(*memory, need * sizeof *grown);
 	if (!grown)
 		return no_memory(d);
-	r->work = grown;
-	r->work_size = need;
+	*memory = grown;
+	*size = need;
 	return 0;
+}
+
+static int
+make_work(struct run *r, size_t rows, size_t columns, struct diag *d)
+{
+	return reserve(&r->work, &r->work_size, uncertainty_work(rows, columns), d);
+}
+
+/* What the figures are made of, where they are made of draws. */
+static void
+drawn(struct run *r, enum uncertainty_drawn kind, size_t members, size_t columns, const double *variance)
+{
+	r->draws = (struct uncertainty_draws){ kind, r->a.value, variance, members, columns };
 }
 
 /* -- forms: 1 read, 0 not there, or an error --------------------------------------------------- */
@@ -113,9 +134,11 @@ classifier_members(struct run *r, struct uncertainty *out, struct diag *d)
 	for (int logits = 0; logits < 2; logits++) {
 		int got = matrix(r, fields[logits], NULL, d);
 
-		if (got > 0 && (got = make_work(r, r->rows, r->columns, d)) == 0)
+		if (got > 0 && (got = make_work(r, r->rows, r->columns, d)) == 0) {
+			drawn(r, logits ? DRAWN_LOGITS : DRAWN_PROBS, r->rows, r->columns, NULL);
 			return judged(r, uncertainty_members(r->a.value, r->rows, r->columns, logits, r->work,
 			                                     out), d);
+		}
 		if (got < 0)
 			return got;
 	}
@@ -137,6 +160,7 @@ regression_members(struct run *r, struct uncertainty *out, struct diag *d)
 	if (with && r->a.n != r->b.n)
 		return diag_set(d, ERR_INVALID, "members has %zu mu but %zu var", r->a.n, r->b.n);
 	r->field = with ? "members" : "members.mu";
+	drawn(r, DRAWN_NORMALS, r->a.n, 1, with ? r->b.value : NULL);
 	return judged(r, uncertainty_normals(r->a.value, with ? r->b.value : NULL, r->a.n, out), d);
 }
 
@@ -149,6 +173,7 @@ bare_members(struct run *r, struct uncertainty *out, struct diag *d)
 
 	if (got <= 0)
 		return got;
+	drawn(r, flat ? DRAWN_NORMALS : DRAWN_PROBS, flat ? r->a.n : r->rows, flat ? 1 : r->columns, NULL);
 	if (flat)
 		return judged(r, uncertainty_normals(r->a.value, NULL, r->a.n, out), d);
 	got = make_work(r, r->rows, r->columns, d);
@@ -188,6 +213,7 @@ draws(struct run *r, struct uncertainty *out, struct diag *d)
 		got = matrix(r, "samples", &flat, d);
 	if (got <= 0)
 		return got;
+	drawn(r, flat ? DRAWN_SAMPLES : DRAWN_NESTED, flat ? r->a.n : r->rows, flat ? 1 : r->columns, NULL);
 	return judged(r, flat ? uncertainty_samples(r->a.value, r->a.n, out)
 	                      : uncertainty_nested(r->a.value, r->rows, r->columns, out), d);
 }
@@ -284,7 +310,33 @@ print_line(const struct run *r, const struct uncertainty *u)
 		if (u)
 			print_number(u->value[i]);
 	}
+	for (int i = 0; r->errors && i < UNCERTAINTY_FIGURES; i++) {
+		putchar(',');
+		if (u)
+			print_number(r->error[i]);
+	}
 	putchar('\n');
+}
+
+/* The Monte Carlo error of a record that is made of draws. */
+static int
+draw_errors(struct run *r, struct diag *d)
+{
+	int err = 0;
+
+	for (int i = 0; i < UNCERTAINTY_FIGURES; i++)
+		r->error[i] = (double)NAN;
+	if (r->draws.members < 1)
+		return 0;
+	if (r->draws.members > 1 && r->draws.members < UNCERTAINTY_MEMBERS_ENOUGH) {
+		r->fewest = !r->few || r->draws.members < r->fewest ? r->draws.members : r->fewest;
+		r->few++;
+	}
+	if (r->errors)
+		err = reserve(&r->errors_work, &r->errors_size, uncertainty_jackknife_work(&r->draws), d);
+	if (r->errors && !err)
+		uncertainty_jackknife(&r->draws, r->errors_work, r->error);
+	return err;
 }
 
 static int
@@ -298,8 +350,11 @@ take_line(void *self, const char *text, size_t length, uint64_t number, struct d
 	int got = jsonl_parse(r->json, text, length, d);
 
 	(void)number;
+	r->draws.members = 0;
 	for (size_t i = 0; got == 0 && i < sizeof forms / sizeof forms[0]; i++)
 		got = forms[i](r, &u, d);
+	if (got > 0 && draw_errors(r, d))
+		return ERR_IO;
 	print_line(r, got > 0 ? &u : NULL);
 	for (int n = 0; got > 0 && n < UNCERTAINTY_NOTES; n++)
 		r->notes[n] += u.notes >> n & 1;
@@ -313,21 +368,29 @@ print_notes(const struct run *r)
 		if (r->notes[n])
 			fprintf(stderr, "driftd uncertainty: %llu %s: %s\n", (unsigned long long)r->notes[n],
 			        r->notes[n] == 1 ? "record" : "records", uncertainty_note_text((enum uncertainty_note)n));
+	if (r->few)
+		fprintf(stderr, "driftd uncertainty: %llu %s: too few members or samples (%zu): the spread of one "
+		        "record is off by about %.0f %% of itself (-p errors=jackknife tells each)\n",
+		        (unsigned long long)r->few, r->few == 1 ? "record" : "records", r->fewest,
+		        100 * uncertainty_relative_error(r->fewest));
 }
 
 int
 cmd_uncertainty(int argc, char **argv)
 {
 	struct run r = { .json = NULL };
-	char header[512] = "id";
+	char header[1024] = "id";
 	size_t used = strlen(header);
+	const char *value;
 	struct filter f;
 	int status = filter_parse(&f, argc, argv, false, help_text);
 
 	if (status != 0)
 		return status < 0 ? EXIT_FINE : status;
-	if (f.reference || f.kind || f.params) {
-		fputs("driftd uncertainty: it takes no -p, --reference or --kind\n", stderr);
+	value = filter_param(&f, "errors");
+	r.errors = value && !strcmp(value, "jackknife");
+	if (f.reference || f.kind || f.params > (r.errors ? 1 : 0)) {
+		fputs("driftd uncertainty: it takes -p errors=jackknife, but no --reference or --kind\n", stderr);
 		return EXIT_BAD_LINES;
 	}
 	r.json = jsonl_create();
@@ -337,11 +400,14 @@ cmd_uncertainty(int argc, char **argv)
 	}
 	for (int i = 0; i < UNCERTAINTY_FIGURES; i++)
 		used += (size_t)snprintf(header + used, sizeof header - used, ",%s", uncertainty_names[i]);
+	for (int i = 0; r.errors && i < UNCERTAINTY_FIGURES; i++)
+		used += (size_t)snprintf(header + used, sizeof header - used, ",%s_error", uncertainty_names[i]);
 	status = filter_each_line(&f, header, take_line, &r);
 	print_notes(&r);
 	jsonl_numbers_finish(&r.a);
 	jsonl_numbers_finish(&r.b);
 	jsonl_destroy(r.json);
 	free(r.work);
+	free(r.errors_work);
 	return filter_finish(&f, status);
 }

@@ -49,7 +49,7 @@ static void
 set(struct record *out, enum uncertainty_form form, uint32_t members, uint32_t columns)
 {
 	out->form = (uint8_t)form;
-	out->members = members;
+	out->members = out->draws = members;
 	out->columns = columns;
 }
 
@@ -141,6 +141,7 @@ draws(struct forms *f, struct record *out)
 		return;
 	}
 	set(out, FORM_SAMPLES, 0, 0);
+	out->draws = x->columns;
 	if (shaped(f, FORM_DRAWS, VECTOR_LIST, out))
 		judge(out, uncertainty_samples(numbers(f, FORM_DRAWS), x->columns, &out->uncertainty));
 }

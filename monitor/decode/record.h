@@ -152,6 +152,7 @@ struct record {
 	/* how unsure it is; FORM_NONE: nothing of the rest is valid, FORM_FINE: uncertainty is */
 	uint8_t form, form_fault; /* enum uncertainty_form, enum form_fault */
 	uint32_t members, columns; /* members or draws, and classes or outcomes; 0 where they may differ */
+	uint32_t draws;           /* members, draws or samples that its figures are made of; 0: of none */
 	struct uncertainty uncertainty;
 
 	uint8_t forecast;         /* enum forecast_kind; at most LIMIT_FORECAST numbers, else none */

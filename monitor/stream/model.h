@@ -149,6 +149,8 @@ struct version {
 	struct stream *uncertainty[UNCERTAINTY_FIGURES]; /* those of its form */
 	uint8_t form;              /* enum uncertainty_form of its first record that has one */
 	uint32_t members, columns; /* as in that record */
+	uint32_t draws;            /* fewest that a record's figures were made of; 0: of none */
+	bool form_put;             /* the database has them */
 	struct stream *energy;     /* of the logits */
 	struct ood *ood;           /* out-of-distribution scores; NULL: none yet */
 	uint32_t logits;           /* of its first record that has some; 0: none yet */

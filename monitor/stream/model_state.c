@@ -121,6 +121,7 @@ save_state(const struct model *m, struct codec *c)
 		codec_put_u32(c, m->version[i]->members);
 		codec_put_u32(c, m->version[i]->logits);
 		codec_put_u32(c, m->version[i]->columns);
+		codec_put_u32(c, m->version[i]->draws);
 		codec_put_u32(c, m->version[i]->rows->in_window);
 	}
 }
@@ -167,6 +168,8 @@ model_put(struct model *m, struct store *store)
 	for (uint32_t i = 0; i < m->versions && !err; i++)
 		err = version_uncertainty_put_separability(m->version[i], store);
 	for (uint32_t i = 0; i < m->versions && !err; i++)
+		err = version_uncertainty_put_form(m, m->version[i], store);
+	for (uint32_t i = 0; i < m->versions && !err; i++)
 		if (m->version[i]->ood)
 			err = ood_put(m->version[i]->ood, store);
 	if (!err)
@@ -194,6 +197,8 @@ model_saved(struct model *m, bool landed)
 		return;
 	if (m->labels)
 		labels_saved(m->labels, landed);
+	for (uint32_t i = 0; i < m->versions; i++)
+		version_uncertainty_saved(m->version[i], landed);
 	for (uint32_t i = 0; i < m->versions; i++)
 		if (m->version[i]->ood)
 			ood_saved(m->version[i]->ood, landed);
@@ -263,6 +268,7 @@ load_state(struct model *m, struct codec *c)
 		v->members = codec_get_u32(c);
 		v->logits = codec_get_u32(c);
 		v->columns = codec_get_u32(c);
+		v->draws = codec_get_u32(c);
 		v->rows->in_window = codec_get_u32(c);
 		if (v->form >= FORMS)
 			return ERR_CORRUPT;

@@ -7,6 +7,7 @@
 
 #include "config/limits.h"
 #include "detectors/kit/rank_correlation.h"
+#include "detectors/uncertainty/jackknife.h"
 #include "monitor/stream/model.h"
 
 #define BIT(figure) (1u << UNCERTAINTY_##figure)
@@ -87,6 +88,10 @@ version_uncertainty_take(struct model *m, struct version *v, const struct record
 	if (!belongs(m, v, r)) {
 		m->counter[COUNT_UNCERTAINTY_CHANGED]++;
 		return NULL;
+	}
+	if (r->draws && (!v->draws || r->draws < v->draws)) {
+		v->draws = r->draws;
+		v->form_put = false;
 	}
 	m->counter[COUNT_UNCERTAINTY_ONE] += u->notes >> UNCERTAINTY_ONE & 1;
 	m->counter[COUNT_UNCERTAINTY_CLIPPED] += u->notes >> UNCERTAINTY_CLIPPED & 1;
@@ -178,6 +183,30 @@ put_pair(const struct stream *epistemic, const struct stream *aleatoric, struct 
 	double rho = correlation(epistemic, aleatoric, &n);
 
 	return store_put_separability(store, epistemic->id, aleatoric->id, rho, n);
+}
+
+int
+version_uncertainty_put_form(struct model *m, struct version *v, struct store *store)
+{
+	static const char *const name[FORMS] = {
+		[FORM_CLASS_MEMBERS] = "class members", [FORM_NORMAL_MEMBERS] = "normal members",
+		[FORM_MEAN_MEMBERS] = "mean members",   [FORM_DIRICHLET] = "dirichlet",
+		[FORM_NIG] = "nig",                     [FORM_NESTED] = "nested samples",
+		[FORM_SAMPLES] = "samples",             [FORM_QUANTILES] = "quantiles",
+		[FORM_VARIANCE] = "variance",
+	};
+
+	if (v->segment || v->form == FORM_NONE || v->form_put)
+		return 0;
+	return store_put_form(store, &(struct form_row){
+		.model_id = m->id, .version = v->text, .version_length = v->length, .form = name[v->form],
+		.members = v->draws, .monte_carlo_error = uncertainty_relative_error(v->draws) });
+}
+
+void
+version_uncertainty_saved(struct version *v, bool landed)
+{
+	v->form_put |= landed && v->form != FORM_NONE;
 }
 
 static const enum uncertainty_figure pairs[][2] = {

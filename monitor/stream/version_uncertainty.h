@@ -30,6 +30,9 @@ const struct uncertainty *version_uncertainty_take(struct model *m, struct versi
 /* Inside the transaction: how alike the version's epistemic and aleatoric figures are on their references,
  * once these are complete. A function of the references, so it does not matter which commit writes it. */
 int version_uncertainty_put_separability(struct version *v, struct store *store);
+/* Inside the transaction: form and number of members, once; after it. */
+int version_uncertainty_put_form(struct model *m, struct version *v, struct store *store);
+void version_uncertainty_saved(struct version *v, bool landed);
 /* The same of the first pair of figures that a version has, as of its last window; NaN: not known. */
 double version_uncertainty_separability(const struct version *v);
 /* Into row `at` of the version's rows; `u` NULL: missing. */
