@@ -306,12 +306,15 @@ const struct documentation documentation_table[] = {
 	  "Of epistemic and aleatoric figures on the reference: above .9 the kinds cannot be told apart." },
 	{ "uncertainty_now", "members", "Members, draws or samples that a record's figures are made of." },
 	{ "uncertainty_now", "monte_carlo_error",
-	  "Relative standard error of a record's figure because they are so few, sqrt(2 / (members - 1)) as of normal ones;"
-	  " a mean over many records is off by far less. `driftd uncertainty -p errors=jackknife` tells it record by record." },
+	  "Relative standard error of a record's figure because they are so few, sqrt(2 / (members - 1)) as"
+	  " of normal ones; a mean over many records is off by far less. `driftd uncertainty -p"
+	  " errors=jackknife` tells it record by record." },
 	{ "uncertainty_now", "note", "too few members, too few samples: that error is above 0.5." },
-	{ "uncertainty_forms", "", "What each version says how unsure it is with: that of its first record, never mixed." },
-	{ "uncertainty_forms", "form", "class members, normal members, mean members, dirichlet, nig, nested samples, samples,"
-	  " quantiles, variance." },
+	{ "uncertainty_forms", "",
+	  "What each version says how unsure it is with: that of its first record, never mixed." },
+	{ "uncertainty_forms", "form",
+	  "class members, normal members, mean members, dirichlet, nig, nested samples, samples, quantiles,"
+	  " variance." },
 	{ "uncertainty_forms", "members", "Members, draws or samples; NULL: it is made of none." },
 	{ "uncertainty_forms", "monte_carlo_error", "As in uncertainty_now." },
 	{ "uncertainty_now", "statistic", "Share of the alarm threshold that the evidence uses now." },
@@ -363,8 +366,9 @@ const struct documentation documentation_table[] = {
 	{ "residuals", "value", "Slope, intercept, correlation or share." },
 	{ "residuals", "statistic", "As in residual_structure." },
 	{ "residuals", "p_value", "Of that statistic." },
-	{ "robustness_total", "", "How often a perturbed twin is given another class than its prediction, and how often"
-	  " a right one, beside the reference: the curve over severities." },
+	{ "robustness_total", "",
+	  "How often a perturbed twin is given another class than its prediction, and how often a right"
+	  " one, beside the reference: the curve over severities." },
 	{ "robustness_total", "perturbation", "Perturbation and severity, as the records call them." },
 	{ "robustness_total", "since", "Start of the first window." },
 	{ "robustness_total", "pairs", "Twins whose prediction was known." },
@@ -372,12 +376,14 @@ const struct documentation documentation_table[] = {
 	{ "robustness_total", "flip_rate", "flips / pairs." },
 	{ "robustness_total", "reference_flip_rate", "The same in the reference; NULL: none yet." },
 	{ "robustness_total", "statistic", "Share of the alarm threshold that the evidence of flips uses now." },
-	{ "robustness_total", "labelled", "Twins whose prediction has its label (the first twin of a perturbation and severity)." },
+	{ "robustness_total", "labelled",
+	  "Twins whose prediction has its label (the first twin of a perturbation and severity)." },
 	{ "robustness_total", "clean_accuracy", "Share of their predictions that were right." },
 	{ "robustness_total", "robust_accuracy", "Share of these twins that were right." },
 	{ "robustness_total", "reference_accuracy", "robust_accuracy in the reference; NULL: none yet." },
 	{ "robustness_total", "lost_share", "Of twins of right predictions, the share that is wrong." },
-	{ "robustness_total", "accuracy_statistic", "Share of the alarm threshold that the evidence of errors of twins uses now." },
+	{ "robustness_total", "accuracy_statistic",
+	  "Share of the alarm threshold that the evidence of errors of twins uses now." },
 	{ "robustness", "", "Counts of labelled perturbed twins; view `robustness_total` reads better." },
 	{ "robustness", "stream_id", "Stream of their flips." },
 	{ "robustness", "error_id", "Stream of their errors; NULL: no label yet." },

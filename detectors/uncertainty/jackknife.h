@@ -7,8 +7,8 @@
  * decompositions, so it belongs to `driftd uncertainty`, not to a stream.
  *
  * For all members of one size together: s^2 of M normal members has the relative standard error
- * sqrt(2 / (M - 1)), which uncertainty_relative_error() tells. It is what to expect of the epistemic figures of a
- * single record; a mean over many records is off by far less.
+ * sqrt(2 / (M - 1)), which uncertainty_relative_error() tells. It is what to expect of the epistemic
+ * figures of a single record; a mean over many records is off by far less.
  */
 #ifndef DETECTORS_UNCERTAINTY_JACKKNIFE_H
 #define DETECTORS_UNCERTAINTY_JACKKNIFE_H
@@ -28,7 +28,8 @@ struct uncertainty_draws {
 /* Doubles that uncertainty_jackknife() needs to work with. */
 size_t uncertainty_jackknife_work(const struct uncertainty_draws *d);
 /* NaN: a figure that the draws do not determine, or fewer than three of them. */
-void uncertainty_jackknife(const struct uncertainty_draws *d, double *work, double error[UNCERTAINTY_FIGURES]);
+void uncertainty_jackknife(const struct uncertainty_draws *d, double *work,
+                           double error[UNCERTAINTY_FIGURES]);
 
 /* Of the spread of so many members or samples; NaN below 2. */
 double uncertainty_relative_error(size_t members);

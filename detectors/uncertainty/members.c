@@ -1,10 +1,10 @@
 /* members.c -- the decomposition of classifier members (uncertainty.h), and of a single row.
  *
  * Two passes: the first scales each row, takes its logarithms and sums what a member tells by itself and
- * what the mean needs; the second, of members that all but agree, does so again and compares each with the mean:
- * their KL is summed as sum p (ln p - ln q), as a difference of entropies would keep few digits. The rows share
- * one buffer, so that everything but the record itself stays in the first cache. epkl follows from
- * mi + rmi in O(M C): sum_ij KL(p_i, p_j) / M^2 = sum_m sum_c p ln p / M - sum_c q mean ln p.
+ * what the mean needs; the second, of members that all but agree, does so again and compares each with the
+ * mean: their KL is summed as sum p (ln p - ln q), as a difference of entropies would keep few digits. The
+ * rows share one buffer, so that everything but the record itself stays in the first cache. epkl follows
+ * from mi + rmi in O(M C): sum_ij KL(p_i, p_j) / M^2 = sum_m sum_c p ln p / M - sum_c q mean ln p.
  *
  * Logits cost an exponential instead of a logarithm each: ln p = z - ln sum exp z. Rows are padded with
  * zeros to a multiple of eight, whose terms are all zero.

@@ -7,8 +7,8 @@
  * Only +, -, *, /, comparison, selection and shifts of bits, and sums in eight parts that are added in one
  * order: every width gives the same bits.
  *
- * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the polynomial of LN_POLY_:
- * within 1e-15, without tables or branches. exp: vector_exp.h.
+ * ln: x = 2^k z, z in [sqrt(1/2), sqrt 2), ln z = s (2 + R(s^2)), s = (z-1)/(z+1), R the polynomial of
+ * LN_POLY_: within 1e-15, without tables or branches. exp: vector_exp.h.
  */
 typedef double MEMBERS_NAME(vec) __attribute__((vector_size(8 * MEMBERS_WIDTH), may_alias));
 typedef double MEMBERS_NAME(loose)
@@ -45,8 +45,8 @@ MEMBERS_NAME(add_up)(const VEC *part)
 		(out) = e_ * LN2 + s_ * (2.0 + r_);                                                \
 	} while (0)
 
-/* ln[] <- row[] - top, at least -EXP_FLOOR; row[] <- exp of it; both 0 where real[] is. The sum, and the least
- * before that. */
+/* ln[] <- row[] - top, at least -EXP_FLOOR; row[] <- exp of it; both 0 where real[] is. The sum, and the
+ * least before that. */
 MEMBERS_TARGET static double
 MEMBERS_NAME(exps)(double *row, double *ln, const double *real, size_t n, double top, double *least)
 {
@@ -174,8 +174,9 @@ MEMBERS_NAME(raise)(const double *from, size_t whole, double *row, const double 
 		top = MEMBERS_MAX(x, top);                                                         \
 	} while (0)
 
-/* row[] <- share times from[0..whole) and tail[whole..n), 0 where real[] is; ln[] its logarithms, where `known`
- * from those of the row before. Adds it to mean[] and mean_ln[]; what it is by itself goes to *one. */
+/* row[] <- share times from[0..whole) and tail[whole..n), 0 where real[] is; ln[] its logarithms, where
+ * `known` from those of the row before. Adds it to mean[] and mean_ln[]; what it is by itself goes
+ * to *one. */
 MEMBERS_TARGET static void
 MEMBERS_NAME(take)(bool known, const double *from, const double *tail, const double *real, size_t whole,
                    double *row, double *ln, size_t n, double share, double *mean, double *mean_ln,

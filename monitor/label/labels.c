@@ -88,7 +88,8 @@ labels_bytes(const struct labels *l)
 
 	for (uint32_t i = 0; i < l->model->versions; i++)
 		recalibration += recalibration_bytes(l->model->version[i]->recalibration);
-	return sizeof *l + recalibration + journal_bytes(l->journal) + probes_bytes(l->twins_waiting) + l->window_capacity * sizeof *l->window +
+	return sizeof *l + recalibration + journal_bytes(l->journal) + probes_bytes(l->twins_waiting) +
+	       l->window_capacity * sizeof *l->window +
 	       l->entry_capacity * sizeof *l->entry + l->details * sizeof(struct label_detail) +
 	       explain_columns_bytes(&l->explained);
 }

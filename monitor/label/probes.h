@@ -1,13 +1,14 @@
 /* probes.h -- perturbed twins that wait for the label of the prediction they are of: robust accuracy.
  *
  * The label comes once, for the clean prediction: each of its twins is right or wrong too. That is counted at
- * once, and a value of the stream of errors when the label is handed to the detectors (labels_mature.c). Of twins of one prediction, perturbation and
- * severity the first is judged. The last LIMIT_PROBES_WAITING twins of a model are kept, 20 bytes each with
- * their index; what is older is not judged. A twin stays in the ring after its label: each prediction is handed
- * on once, so nothing needs to be marked, and the ring is a function of the records alone.
+ * once, and a value of the stream of errors when the label is handed to the detectors (labels_mature.c). Of
+ * twins of one prediction, perturbation and severity the first is judged. The last LIMIT_PROBES_WAITING
+ * twins of a model are kept, 20 bytes each with their index; what is older is not judged. A twin stays in
+ * the ring after its label: each prediction is handed on once, so nothing needs to be marked, and the ring
+ * is a function of the records alone.
  *
- * On disk: table `chunks`, owner "probes", parts of PROBES_PART twins, the last of which is put again until it
- * is full; state "probes": the counts.
+ * On disk: table `chunks`, owner "probes", parts of PROBES_PART twins, the last of which is put again until
+ * it is full; state "probes": the counts.
  */
 #ifndef MONITOR_LABEL_PROBES_H
 #define MONITOR_LABEL_PROBES_H
@@ -31,8 +32,8 @@ struct probe_pair {
 };
 /* False: the clean prediction of this version is not in the journal, or one of the two has no class. */
 bool probes_pair(struct labels *l, const struct version *v, const struct record *r, struct probe_pair *out);
-/* A twin of v->probe[family]: waits, or is counted and judged as far as its label has come. Beside the same twin of
- * other versions of that id, if there are any. */
+/* A twin of v->probe[family]: waits, or is counted and judged as far as its label has come. Beside the same
+ * twin of other versions of that id, if there are any. */
 void probes_add(struct labels *l, struct version *v, uint32_t family, const struct record *r,
                 const struct probe_pair *pair);
 /* Row `number` has its label: twins are counted; it is handed to the detectors: so are they. */

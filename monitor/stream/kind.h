@@ -57,7 +57,8 @@ struct kind {
 	const char *unit;        /* of effects; NULL: by the stream's type (stream_unit) */
 	enum kind_rows rows;
 	bool rises_only;         /* binary: only a rising rate is a change for the worse */
-	bool residual;           /* of errors, of perturbed twins: these share what PLAN_SINGLE leaves of their class */
+	/* Of errors, of perturbed twins: these share what PLAN_SINGLE leaves of their class. */
+	bool residual;
 	bool always_delivered;   /* alerts are sent whatever the promise says (data quality) */
 };
 extern const struct kind kind_table[STREAM_KINDS];

@@ -3,8 +3,8 @@
  * A producer that sends `probe_of` with the id of a clean record, `perturbation` and `severity` gets a binary
  * stream probe:PERTURBATION/SEVERITY of its version, judged like any rate against that of the reference. The
  * clean class comes from the journal of labels, which is bounded; a twin whose prediction is not there (it
- * came too early or too late, or `labels: off`) is counted, never guessed. Once the prediction has its label the
- * twin is right or wrong, too: stream probe_error:PERTURBATION/SEVERITY (label/probes.h).
+ * came too early or too late, or `labels: off`) is counted, never guessed. Once the prediction has its
+ * label the twin is right or wrong, too: stream probe_error:PERTURBATION/SEVERITY (label/probes.h).
  */
 #ifndef MONITOR_STREAM_VERSION_PROBE_H
 #define MONITOR_STREAM_VERSION_PROBE_H
