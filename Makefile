@@ -96,7 +96,7 @@ lint:  ## layers, sizes, purity of detectors/, no machine paths
 	@awk -f tests/tools/layers.awk $(SRC) $(SRCXX) $(HEAD)
 	@wc -l $(SRC) $(SRCXX) $(HEAD) | awk '$$2 != "total" && $$1 > 550 { print $$2 ": " $$1 " lines"; bad = 1 } END { exit bad }'
 	@sh tests/tools/pure.sh $B
-	@! grep -rnE '/work/|/root/' --include='*.[ch]' --include='*.cc' --include='*.sh' --include='*.py' --include=README.md . \
+	@! grep -rnE '/work/|/root/' --include='*.[ch]' --include='*.cc' --include='*.sh' --include='*.py' --include=README.md --exclude-dir=build . \
 		| grep -v 'tests/tools/.*DRIFTD_SHARED' | grep .
 install: all  ## DESTDIR and PREFIX are honoured
 	install -D -m 755 $B/driftd $(DESTDIR)$(PREFIX)/bin/driftd
