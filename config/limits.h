@@ -27,6 +27,8 @@ enum {
 	LIMIT_OOD_BYTES = 64 * 1024 * 1024,
 	/* Versions of one model that draw such a reference at the same time. */
 	LIMIT_OOD_LEARNING = 16,
+	/* Versions of one model that have one: beyond that the oldest is not scored any more. */
+	LIMIT_OOD_VERSIONS = 32,
 	/* Fewer rows than this make no reference of them: a fourth part ranks the verdict. */
 	LIMIT_OOD_MIN = 200,
 	/* Records that stand for a window, and the records of one window that false discoveries are

@@ -135,6 +135,38 @@ a_reference_that_repeats_itself_is_refused(void **state)
 	history_close(&w);
 }
 
+/* More versions than are scored: the first ones make room, and stay what they are after a restart. */
+static void
+the_oldest_version_is_scored_no_more(void **state)
+{
+	static const char yaml[] =
+		"id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models:\n  - name: m\n    labels: off\n    reference: {records: 200, span: 4h}\n"
+		"    ood: {records: 300, panel: [maxlogit]}\n";
+	enum { VERSIONS = LIMIT_OOD_VERSIONS + 2, EACH = 260 };
+	static struct tables expected;
+	struct history w;
+	uint64_t seed = 4;
+
+	(void)state;
+	history_open(&w, yaml);
+	for (int i = 0; i < VERSIONS * EACH + 50; i++)
+		fprintf(w.records, "{\"id\":\"%d\",\"ts\":%lld,\"model\":\"m\",\"version\":\"%d\",\"prediction\":{\"class\":"
+		        "\"a\"},\"logits\":[%.4f,%.4f]}\n", i, 1700000000000LL + (long long)i * STEP_MS,
+		        i < VERSIONS * EACH ? i / EACH : i % 3 ? 1 : VERSIONS - 1, history_normal(&seed), history_normal(&seed));
+	history_written(&w);
+	history_run(&w, 1, 1u << 20, 0, 0);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM ood_refs"), VERSIONS);
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM chunks WHERE owner = 'ood'"), LIMIT_OOD_VERSIONS);
+	assert_int_equal(history_count(&w, "SELECT n FROM counters WHERE name = 'ood_refused'"), 33);
+	history_tables(&w, &expected);
+	for (uint64_t run = 2; run < 4; run++) {
+		history_run(&w, run, 97, 20, 10);
+		history_same(&w, &expected, run);
+	}
+	history_close(&w);
+}
+
 /* Tables: features count when they are asked for, and the reason names one. */
 static void
 features_are_scored_and_named(void **state)
@@ -294,6 +326,7 @@ const struct CMUnitTest verdicts_tests[] = {
 	TEST("verdicts/records_like_the_reference_stay_silent", records_like_the_reference_stay_silent),
 	TEST("verdicts/odd_embeddings_are_counted_and_left_out", odd_embeddings_are_counted_and_left_out),
 	TEST("verdicts/a_reference_that_repeats_itself_is_refused", a_reference_that_repeats_itself_is_refused),
+	TEST("verdicts/the_oldest_version_is_scored_no_more", the_oldest_version_is_scored_no_more),
 	TEST("verdicts/features_are_scored_and_named", features_are_scored_and_named),
 	TEST("verdicts/other_scores_need_no_other_reference", other_scores_need_no_other_reference),
 	TESTS_END,

@@ -69,6 +69,10 @@ struct check_model {
 /* Bytes; "a day" at check.rate[i] records a second for each model whose rate is not known. */
 struct check_cost {
 	double journal, streams, lookahead, broker, cache, program, memory; /* in memory, at most; their sum */
+	double ood_width, ood_drawn, ood_scored; /* numbers of a record that is scored for being out of
+	                                  * distribution; memory of a version while its reference is drawn,
+	                                  * afterwards; width 0: no model may have them */
+	bool ood_known;                  /* and in `memory`: features are scored; else an embedding may come */
 	double commit;                   /* of a commit in which everything has changed */
 	double interval_s;               /* between commits under load */
 	double day[CHECK_RATES_MAX];     /* written */

@@ -10,10 +10,12 @@
 #include "config/option.h"
 #include "detectors/detector.h"
 #include "detectors/kit/learner.h"
+#include "detectors/ood/score.h"
 #include "monitor/command/check.h"
 #include "monitor/decode/record.h"
 #include "monitor/label/explain.h"
 #include "monitor/label/journal.h"
+#include "monitor/ood/ood_sample.h"
 #include "monitor/pipeline_inside.h"
 #include "monitor/source/merge.h"
 #include "monitor/source/merge_lane.h"
@@ -53,6 +55,7 @@ enum {
 	LABEL_DAYS = 3,
 	TAILS = 3,                  /* streams of labels of an interval: coverage, below, above */
 	PROGRAM_BYTES = 18 << 20,   /* code, libraries, a decoder; measured */
+	EMBEDDING_WIDTH = 512,      /* where records may come with one: nobody knows */
 	WAITING_ROWS = 600,         /* of a row of statistics that waits for its commit */
 };
 
@@ -133,6 +136,35 @@ label_memory(const struct check_model *m)
 	       sizeof(struct cell_count);
 }
 
+/* Of one version of the model that takes most. Beside the rows that are drawn stand their halves when they
+ * are fitted; what remains is the bank of knn, two covariances with their factors, and the records of a
+ * batch. */
+static void
+ood_memory(struct check *c)
+{
+	struct check_cost *cost = &c->cost;
+
+	for (size_t i = 0; i < c->models; i++) {
+		const struct check_model *m = &c->model[i];
+		const struct ood_config *o = &m->config->ood;
+		double features = o->features ? m->class[CLASS_INPUTS].type[STREAM_NUMERIC] : 0;
+		double width = features > 0 ? features : EMBEDDING_WIDTH;
+		double rows = fmin(o->records, LIMIT_OOD_BYTES / (width * sizeof(double)));
+		double drawn = 2 * rows * (width * sizeof(double) + sizeof(struct ood_row));
+		double bank = o->bank ? fmin(o->bank, rows / 2) : rows / 2;
+
+		if (o->off || (cost->ood_known && features == 0) || (cost->ood_known == (features > 0) &&
+		    drawn <= cost->ood_drawn))
+			continue;
+		cost->ood_known = features > 0;
+		cost->ood_width = width;
+		cost->ood_drawn = drawn;
+		cost->ood_scored = ((bank + 4 * width + SCORER_ROWS) * width + rows) * sizeof(double);
+	}
+	if (cost->ood_known)
+		cost->memory += cost->ood_drawn + cost->ood_scored;
+}
+
 static void
 memory(struct check *c)
 {
@@ -163,6 +195,7 @@ memory(struct check *c)
 	cost->cache = CACHE_BYTES;
 	cost->program = PROGRAM_BYTES + (double)ROLL_ROWS * WAITING_ROWS;
 	cost->memory = cost->program + cost->journal + cost->streams + cost->lookahead + cost->broker + cost->cache;
+	ood_memory(c);
 }
 
 static double

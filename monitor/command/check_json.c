@@ -168,6 +168,8 @@ put_cost(const struct check *c)
 	put_number("broker", cost->broker, ",");
 	put_number("cache", cost->cache, ",");
 	put_number("program", cost->program, ",");
+	put_number("ood_drawn", cost->ood_drawn, ",");
+	put_number("ood_scored", cost->ood_scored, ",");
 	put_number("total", cost->memory, "},");
 	put_key("disk_bytes");
 	fputc('{', stdout);

@@ -211,6 +211,15 @@ print_cost(const struct check *c)
 	printf("at most about %s\n", cli_bytes(cost->memory, a, sizeof a));
 	for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
 		printf("  %-30s%s\n", part[i].name, cli_bytes(part[i].bytes, a, sizeof a));
+	if (cost->ood_known)
+		printf("  %-30s%s, of it %s while its reference is drawn\n", "scores of out of distribution",
+		       cli_bytes(cost->ood_scored + cost->ood_drawn, a, sizeof a),
+		       cli_bytes(cost->ood_drawn, b, sizeof b));
+	else if (cost->ood_width > 0)
+		printf("and for each version whose records have an embedding, of %.0f numbers for example, %s,\n"
+		       "and %s while its reference is drawn; at most %d versions of a model\n", cost->ood_width,
+		       cli_bytes(cost->ood_scored, a, sizeof a), cli_bytes(cost->ood_drawn, b, sizeof b),
+		       LIMIT_OOD_VERSIONS);
 	heading("Disk");
 	printf("%.2f MB a commit in which everything has changed, one in %s at most\n", cost->commit / 1e6,
 	       cli_duration(cost->interval_s * 1000, a, sizeof a));

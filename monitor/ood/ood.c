@@ -201,6 +201,36 @@ span_over(const struct ood *o, int64_t watermark_ms)
 	       watermark_ms - o->learn_from_ms >= o->model->config->reference_span_ms;
 }
 
+/* Panels of many versions are memory, too: the oldest makes room. Its streams and windows stay as they are.
+ * */
+static void
+make_place(struct model *m)
+{
+	struct ood *oldest = NULL;
+	uint32_t ready = 0;
+
+	for (uint32_t i = m->versions; i-- > 0;)
+		if (m->version[i]->ood && m->version[i]->ood->ready) {
+			oldest = m->version[i]->ood;
+			ready++;
+		}
+	if (ready <= LIMIT_OOD_VERSIONS)
+		return;
+	rows_flush(m, oldest->version->rows);
+	ood_flush(oldest);
+	ood_forget_panel(oldest);
+	ood_sample_finish(&oldest->sample);
+	ood_sample_init(&oldest->sample, oldest->columns, m->config->ood.records);
+	oldest->ready = false;
+	oldest->retired = true;
+	oldest->held = 0;
+	oldest->generation++;
+	oldest->dirty = m->dirty = true;
+	log_event(LOG_WARN, "ood", "%.*s version '%.*s' is not scored any more: %d later versions are",
+	          (int)m->name_length, m->name, (int)oldest->version->length, oldest->version->text,
+	          LIMIT_OOD_VERSIONS);
+}
+
 static void
 begin(struct ood *o)
 {
@@ -217,6 +247,7 @@ begin(struct ood *o)
 	o->panel_stream->dirty = true;
 	if (o->support)
 		o->support->dirty = true;
+	make_place(o->model);
 }
 
 /* References of many versions at once are memory that whoever names versions could ask for. */
@@ -245,6 +276,10 @@ ood_prepare(struct model *m, struct version *v, const struct record *r)
 	if (!o && refused(m))
 		return;
 	o = o ? o : ood_create(m, v);
+	if (o->retired) {
+		m->counter[COUNT_OOD_REFUSED]++;
+		return;
+	}
 	if (!o->shaped && !shape(o, r))
 		return;
 	if (!o->panel_stream)
@@ -360,7 +395,8 @@ ood_take(struct ood *o, const struct record *r, const struct row_facts *f, uint3
 		o->panel_stream->value[at] = (double)NAN;
 	if (o->support)
 		o->support->value[at] = (double)NAN;
-	if (o->model->common->refitting || !o->panel_stream || !o->shaped || !ood_concerns(o->model, r) ||
+	if (o->model->common->refitting || o->retired || !o->panel_stream || !o->shaped ||
+	    !ood_concerns(o->model, r) ||
 	    !assemble(o, r))
 		return;
 	if (o->ready && !o->model->common->fitting)
@@ -426,7 +462,7 @@ ood_refit(struct ood *o)
 
 	ood_flush(o);
 	ood_forget_panel(o);
-	o->ready = false;
+	o->ready = o->retired = false;
 	o->generation++;
 	o->held = 0;
 	o->taken = 0;
@@ -442,4 +478,5 @@ ood_fitted(struct ood *o)
 {
 	if (o->shaped && o->panel_stream && o->sample.held)
 		ood_learned(o, "fit");
+	make_place(o->model);
 }

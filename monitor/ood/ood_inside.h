@@ -45,6 +45,7 @@ struct ood {
 	uint32_t knn;               /* its place among them, SCORER_MAX: none */
 
 	bool ready;                 /* there is a reference */
+	bool retired;               /* there was one: LIMIT_OOD_VERSIONS later versions have theirs */
 	uint32_t generation;        /* of references: the part of its chunks */
 	uint32_t generation_saved;  /* chunks of those before it are not in the database */
 	int64_t learn_from_ms;

@@ -20,7 +20,7 @@ save(const struct ood *o, struct codec *c)
 		codec_put_u32(c, o->width[i]);
 	for (uint32_t i = 0; i < o->width[OOD_FEATURES]; i++)
 		codec_put_u32(c, o->feature[i]->number);
-	codec_put_u8(c, o->ready);
+	codec_put_u8(c, (uint8_t)(o->ready | o->retired << 1));
 	codec_put_u32(c, o->generation);
 	codec_put_i64(c, o->learn_from_ms);
 	codec_put_u64(c, o->taken);
@@ -87,6 +87,7 @@ static int
 load(struct ood *o, struct codec *c, uint32_t *held)
 {
 	struct model *m = o->model;
+	uint8_t bits;
 
 	if (codec_get_u16(c) != STATE_VERSION)
 		return -1;
@@ -101,7 +102,9 @@ load(struct ood *o, struct codec *c, uint32_t *held)
 			return -1;
 		o->feature[i] = m->stream[number];
 	}
-	o->ready = codec_get_u8(c);
+	bits = codec_get_u8(c);
+	o->ready = bits & 1;
+	o->retired = bits >> 1 & 1;
 	o->generation = o->generation_saved = codec_get_u32(c);
 	o->learn_from_ms = codec_get_i64(c);
 	o->taken = codec_get_u64(c);
@@ -144,6 +147,8 @@ build(struct ood *o, uint32_t held, struct store *store, struct diag *d)
 		o->shaped = false;
 		return 0;
 	}
+	if (o->retired)
+		return 0;
 	if (held > o->sample.capacity)
 		o->sample.capacity = held;
 	err = ood_sample_load(&o->sample, store, o->panel_stream->id, o->generation, held, d);

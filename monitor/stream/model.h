@@ -107,7 +107,7 @@ enum counter {
 	COUNT_EMBEDDING_NONFINITE,
 	COUNT_EMBEDDING_ZERO,
 	COUNT_EMBEDDING_CHANGED,  /* another dimension than before: left out */
-	COUNT_OOD_REFUSED,        /* of versions beyond LIMIT_OOD_LEARNING: not scored */
+	COUNT_OOD_REFUSED,        /* of versions beyond LIMIT_OOD_LEARNING or _VERSIONS: not scored */
 	COUNT_OOD_INCOMPLETE,     /* lacks something that its version is scored by */
 	COUNT_STREAMS_REFUSED,    /* fields beyond the limit of streams */
 	/* labels; names as in the label join */

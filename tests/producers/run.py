@@ -71,7 +71,7 @@ def look(path, name, told):
 
 
 def main():
-    binary, venv, out = sys.argv[1:4]
+    binary, venv, out = map(os.path.abspath, sys.argv[1:4])  # each producer runs in its folder
     names = sys.argv[4:] or list(PRODUCERS)
     os.makedirs(out, exist_ok=True)
     database, config = os.path.join(out, "producers.db"), os.path.join(out, "producers.yaml")
