@@ -254,6 +254,8 @@ const struct tests_config *config_stream_tests(const struct model_config *m, con
 /* `driftd explain [KEY]`: documentation of every key from the same tables that parse it. 0, or
  * ERR_MISSING when there is no such key (then the nearest is named in d). */
 int config_explain(FILE *out, const char *key, struct diag *d);
+/* The same, and all below it, as a JSON array of {"key", "type", "default", "help"}. */
+int config_explain_json(FILE *out, const char *key, struct diag *d);
 /* Does `text` match the glob `pattern` (* and ?)? */
 bool config_glob(const char *pattern, const char *text);
 

@@ -96,17 +96,14 @@ print_table(FILE *out, const struct config_key *table, int depth, bool whole)
 	}
 }
 
-int
-config_explain(FILE *out, const char *key, struct diag *d)
+/* NULL: there is none, which d says. */
+static const struct config_key *
+find_key(const char *key, struct diag *d)
 {
 	const struct config_key *table = config_keys, *k = NULL;
 	char name[80], path[400];
-
-	if (!key) {
-		print_table(out, config_keys, 0, true);
-		return 0;
-	}
 	const char *p = key;
+
 	for (;;) {
 		size_t length = strcspn(p, ".");
 		int cut = (int)(length < sizeof name ? length : sizeof name - 1);
@@ -115,19 +112,109 @@ config_explain(FILE *out, const char *key, struct diag *d)
 		if (!k)
 			break;
 		p += length;
-		if (!*p) {
-			fprintf(out, "# %s\n", key);
-			print_key(out, k, 0, false);
-			return 0;
-		}
+		if (!*p)
+			return k;
 		p++;
 		table = k->child;
 	}
 	const char *near = table ? config_key_nearest(table, name) : NULL;
 	if (near)
-		return diag_set(d, ERR_MISSING, "there is no key '%.200s' (did you mean '%.*s%s'?)", key,
-		                (int)(p - key), key, near);
-	if (config_key_elsewhere(config_keys, name, "", path, sizeof path))
-		return diag_set(d, ERR_MISSING, "there is no key '%.200s' (did you mean '%s'?)", key, path);
-	return diag_set(d, ERR_MISSING, "there is no key '%.200s'; `driftd explain` prints all", key);
+		diag_set(d, ERR_MISSING, "there is no key '%.200s' (did you mean '%.*s%s'?)", key, (int)(p - key), key,
+		         near);
+	else if (config_key_elsewhere(config_keys, name, "", path, sizeof path))
+		diag_set(d, ERR_MISSING, "there is no key '%.200s' (did you mean '%s'?)", key, path);
+	else
+		diag_set(d, ERR_MISSING, "there is no key '%.200s'; `driftd explain` prints all", key);
+	return NULL;
+}
+
+int
+config_explain(FILE *out, const char *key, struct diag *d)
+{
+	const struct config_key *k;
+
+	if (!key) {
+		print_table(out, config_keys, 0, true);
+		return 0;
+	}
+	k = find_key(key, d);
+	if (!k)
+		return ERR_MISSING;
+	fprintf(out, "# %s\n", key);
+	print_key(out, k, 0, false);
+	return 0;
+}
+
+/* -- JSON ------------------------------------------------------------------------------------------- */
+
+/* Texts of ours: printable, ASCII or UTF-8. */
+static void
+json_text(FILE *out, const char *text)
+{
+	fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+	fputc('"', out);
+}
+
+static void
+json_key(FILE *out, const struct config_key *k, const char *path, bool *any)
+{
+	char type[400];
+	const char *fallback = k->option.fallback ? k->option.fallback : k->unset;
+
+	option_describe(&k->option, type, sizeof type);
+	fputs(*any ? ",\n" : "[", out);
+	*any = true;
+	fputs("{\"key\":", out);
+	json_text(out, path);
+	fputs(",\"type\":", out);
+	json_text(out, k->type ? k->type : k->child ? "keys" : type);
+	fputs(",\"default\":", out);
+	if (fallback)
+		json_text(out, fallback);
+	else
+		fputs("null", out);
+	fputs(",\"help\":", out);
+	json_text(out, k->option.help);
+	fputc('}', out);
+}
+
+enum { DEPTH_MAX = 8 };
+
+/* A model's keys are told once, under `defaults`, unless they are asked for. */
+static void
+json_below(FILE *out, const struct config_key *k, const char *path, int depth, bool *any)
+{
+	char below[400];
+
+	json_key(out, k, path, any);
+	for (const struct config_key *c = k->child; c && c->option.name && depth < DEPTH_MAX; c++) {
+		snprintf(below, sizeof below, "%.300s.%.80s", path, c->option.name);
+		json_below(out, c, below, depth + 1, any);
+	}
+}
+
+int
+config_explain_json(FILE *out, const char *key, struct diag *d)
+{
+	const struct config_key *k;
+	bool any = false;
+
+	if (key) {
+		k = find_key(key, d);
+		if (!k)
+			return ERR_MISSING;
+		json_below(out, k, key, 0, &any);
+	}
+	for (k = config_keys; !key && k->option.name; k++)
+		if (k->child == config_model_keys && strcmp(k->option.name, "defaults"))
+			json_key(out, k, k->option.name, &any);
+		else
+			json_below(out, k, k->option.name, 0, &any);
+	fputs("]\n", out);
+	return 0;
 }

@@ -76,6 +76,9 @@ struct pipeline_status {
 	uint32_t models, streams;
 };
 void pipeline_status(const struct pipeline *p, struct pipeline_status *out);
+/* One test is traced from now on (stream/trace.h); the trace stays the caller's. */
+struct trace;
+void pipeline_trace(struct pipeline *p, struct trace *trace);
 /* What only the pipeline knows of topics, models and features, in Prometheus' text format; counters of this
  * process. */
 void pipeline_metrics(const struct pipeline *p, FILE *out);

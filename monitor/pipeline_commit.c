@@ -362,6 +362,12 @@ put_everything(struct pipeline *p)
 	return err;
 }
 
+void
+pipeline_trace(struct pipeline *p, struct trace *trace)
+{
+	p->common.trace = trace;
+}
+
 struct notes *
 pipeline_notes(struct pipeline *p)
 {

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "storage/print.h"
 #include "storage/store_impl.h"
 
 static const char opening[] =
@@ -35,6 +36,27 @@ static void put(FILE *out, sqlite3_stmt *q, int column)
 		fputs(store_column_text(q, column), out);
 }
 
+static void put_value(FILE *out, sqlite3_stmt *q, int column)
+{
+	int type = sqlite3_column_type(q, column);
+
+	if (type == SQLITE_NULL)
+		fputs("null", out);
+	else if (type == SQLITE_TEXT)
+		print_json_text(out, store_column_text(q, column), (size_t)sqlite3_column_bytes(q, column));
+	else
+		put(out, q, column);
+}
+
+static void put_json(FILE *out, sqlite3_stmt *then, sqlite3_stmt *now, int column, bool equal)
+{
+	fprintf(out, "%s{\"figure\":\"%s\",\"then\":", column ? "," : "", sqlite3_column_name(then, column));
+	put_value(out, then, column);
+	fputs(",\"now\":", out);
+	put_value(out, now, column);
+	fprintf(out, ",\"same\":%s}", equal ? "true" : "false");
+}
+
 static int find(sqlite3 *db, sqlite3_stmt **q, const char *alert_id, struct diag *d)
 {
 	const struct value value = value_text(alert_id);
@@ -50,8 +72,8 @@ static int find(sqlite3 *db, sqlite3_stmt **q, const char *alert_id, struct diag
 	                           : store_sqlite_error(db, "read", d);
 }
 
-int compare_alert(sqlite3 *a, sqlite3 *b, const char *alert_id, FILE *out, unsigned *different,
-                  struct diag *d)
+int compare_alert(sqlite3 *a, sqlite3 *b, const char *alert_id, FILE *out, bool json,
+                  unsigned *different, struct diag *d)
 {
 	sqlite3_stmt *p = NULL, *q = NULL;
 	int err = find(a, &p, alert_id, d);
@@ -62,6 +84,11 @@ int compare_alert(sqlite3 *a, sqlite3 *b, const char *alert_id, FILE *out, unsig
 	for (int i = 0; !err && i < sqlite3_column_count(p); i++) {
 		bool equal = same(p, q, i);
 
+		if (json) {
+			put_json(out, p, q, i, equal);
+			*different += !equal;
+			continue;
+		}
 		fprintf(out, "%-5s  %-12s ", equal ? "same" : "NOT", sqlite3_column_name(p, i));
 		put(out, p, i);
 		if (!equal) {

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "storage/print.h"
 #include "storage/report.h"
 #include "storage/store_impl.h"
 
@@ -90,6 +91,18 @@ int report_csv(sqlite3 *db, FILE *out, const char *name, struct diag *d)
 	}
 	sqlite3_finalize(q);
 	return step == SQLITE_DONE ? 0 : store_sqlite_error(db, "read", d);
+}
+
+int report_json(sqlite3 *db, FILE *out, const char *name, struct diag *d)
+{
+	char sql[400];
+	int err = find(db, name, sql, sizeof sql, d);
+
+	if (!err)
+		err = print_json(db, out, sql, NULL, false, d);
+	if (!err)
+		fputc('\n', out);
+	return err;
 }
 
 int report_backup(sqlite3 *db, const char *path, struct diag *d)

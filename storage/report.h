@@ -16,10 +16,12 @@ struct sqlite3;
 int report_status(struct sqlite3 *db, FILE *out, bool json, struct diag *d);
 
 /* Every table, view and column with its meaning, or those of `name`. ERR_MISSING: there is none. */
-int report_documentation(FILE *out, const char *name, struct diag *d);
+int report_documentation(FILE *out, const char *name, bool json, struct diag *d);
 
 /* A table or view as CSV; ERR_MISSING: there is none of that name. */
 int report_csv(struct sqlite3 *db, FILE *out, const char *name, struct diag *d);
+/* The same as an array of objects. */
+int report_json(struct sqlite3 *db, FILE *out, const char *name, struct diag *d);
 /* The whole database as it is now into a new file; ERR_INVALID: it exists. */
 int report_backup(struct sqlite3 *db, const char *path, struct diag *d);
 

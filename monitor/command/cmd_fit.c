@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "config/diag.h"
+#include "monitor/command/cli.h"
 #include "monitor/command/commands.h"
 #include "monitor/command/progress.h"
 #include "monitor/decode/instant.h"
@@ -21,14 +22,15 @@ static const char help[] =
 	"of inline labels) and stores it in the configured database; the daemon must not be running on it.\n"
 	"T: epoch milliseconds or RFC 3339, for example 2026-01-31T00:00:00Z.\n\n"
 	"      --database FILE   another database than the configured one\n"
-	"      --quiet           no progress bar\n";
+	"      --quiet           no progress bar\n"
+	"      --json            what was fitted as JSON\n";
 
 struct fit {
 	const char *config, *database;
 	char **file;
 	size_t files;
 	int64_t from_ms, to_ms;
-	bool span, quiet;
+	bool span, quiet, json;
 };
 
 static bool
@@ -48,6 +50,7 @@ parse(struct fit *f, int argc, char **argv)
 	static const struct option long_option[] = {
 		{ "from", required_argument, NULL, 'f' }, { "to", required_argument, NULL, 't' },
 		{ "database", required_argument, NULL, 'd' }, { "quiet", no_argument, NULL, 'q' },
+		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	bool from = false, to = false;
@@ -68,6 +71,9 @@ parse(struct fit *f, int argc, char **argv)
 			break;
 		case 'd':
 			f->database = optarg;
+			break;
+		case 'j':
+			f->json = true;
 			break;
 		case 'q':
 			f->quiet = true;
@@ -132,8 +138,14 @@ fit(struct fit *f, struct config *config, struct diag *d)
 		err = pipeline_commit(p, d);
 	if (!err) {
 		pipeline_status(p, &st);
-		printf("fitted %u streams of %u models into %s; next: driftd check %s\n", st.streams,
-		       st.models, config->database, f->config);
+		if (f->json) {
+			printf("{\"models\":%u,\"streams\":%u,\"database\":", st.models, st.streams);
+			cli_json_text(stdout, config->database, strlen(config->database));
+			puts("}");
+		} else {
+			printf("fitted %u streams of %u models into %s; next: driftd check %s\n", st.streams,
+			       st.models, config->database, f->config);
+		}
 	}
 	pipeline_destroy(p);
 	store_close(store);

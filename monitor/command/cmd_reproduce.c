@@ -14,23 +14,27 @@
 #include "monitor/command/commands.h"
 #include "monitor/command/control_find.h"
 #include "monitor/command/progress.h"
+#include "monitor/command/reproduce_trace.h"
 #include "monitor/log.h"
 #include "monitor/pipeline.h"
 #include "monitor/source/source.h"
+#include "monitor/stream/trace.h"
 #include "storage/compare.h"
 #include "storage/store.h"
 
 static const char help[] =
-	"usage: driftd reproduce CONFIG DB ALERT [FILE...] [--reference FILE]\n"
+	"usage: driftd reproduce CONFIG DB ALERT [FILE...] [--reference FILE] [--json]\n"
 	"\n"
 	"Reads the records again, from the configured topics or, for a replay, from its FILEs, until ALERT opens\n"
-	"once more, and compares its evidence, effect, times and place with what DB has, to the last bit. DB is\n"
-	"only read; what is computed goes into a folder under TMPDIR that is removed.\n"
+	"once more, and compares its evidence, effect, times and place with what DB has, to the last bit; and\n"
+	"tells by which factor its statistic grew with the records that carried most of it. DB is only read; what is\n"
+	"computed goes into a folder under TMPDIR that is removed.\n"
 	"\n"
 	"The topics must still hold the records from their beginnings. Executed rebaseline, expect and resolve\n"
 	"commands are not repeated.\n"
 	"\n"
 	"  --reference FILE   what `driftd fit` or replay --reference was given\n"
+	"  --json             the comparison as JSON\n"
 	"\n"
 	"Exit status: 0 the same; 1 not the same, or it did not open; 64 usage, or no such alert; 65, 66, 74, 78\n"
 	"as for `driftd replay`.\n";
@@ -41,6 +45,7 @@ struct reproduction {
 	struct cli cli;
 	struct config *config;
 	const char *reference;
+	bool json;
 	struct sqlite3 *db;        /* the one that has the alert */
 	struct control_target target;
 	struct compare_needs needs;
@@ -48,6 +53,7 @@ struct reproduction {
 	struct store *store;
 	struct pipeline *pipeline;
 	struct source *source;
+	struct trace trace;
 };
 
 static void
@@ -75,6 +81,8 @@ open_again(struct reproduction *r, struct diag *d)
 	err = store_open(&r->store, r->path, STORE_CREATE, r->needs.id_hash_key, d);
 	if (!err)
 		err = pipeline_create(&r->pipeline, r->config, r->store, d);
+	if (!err && r->trace.model)
+		pipeline_trace(r->pipeline, &r->trace);
 	progress_begin(&bar, "fit", false);
 	if (!err && reference)
 		err = pipeline_fit(r->pipeline, &reference, 1, quiet, &bar, d);
@@ -154,6 +162,9 @@ reproduce(struct reproduction *r, struct diag *d)
 	unsigned different = 0;
 	int err = compare_needs(r->db, r->target.id, &r->needs, d);
 
+	if (!err)
+		err = reproduce_trace(&r->trace, r->db, r->target.id, d);
+
 	if (err)
 		return cli_fail(&r->cli, exit_status(err), "%s", d->text);
 	if (r->needs.fitted && !r->reference)
@@ -171,10 +182,17 @@ reproduce(struct reproduction *r, struct diag *d)
 	if (!opened(r))
 		return cli_fail(&r->cli, EXIT_ALERTS, "the alert did not open again: are all records there, and is the "
 		                "configuration the same?");
-	err = compare_alert(r->db, store_handle(r->store), r->target.id, stdout, &different, d);
+	if (r->json)
+		printf("{\"alert\":\"%s\",\"figures\":[", r->target.id);
+	err = compare_alert(r->db, store_handle(r->store), r->target.id, stdout, r->json, &different, d);
 	if (err)
 		return cli_fail(&r->cli, exit_status(err), "%s", d->text);
-	puts(different ? "\nnot the same" : "\nreproduced, bit for bit");
+	fputs(r->json ? "],\"records\":" : "", stdout);
+	reproduce_trace_print(&r->trace, stdout, r->json, r->config->privacy == PRIVACY_PLAIN);
+	if (r->json)
+		printf(",\"reproduced\":%s}\n", different ? "false" : "true");
+	else
+		puts(different ? "\nnot the same" : "\nreproduced, bit for bit");
 	return cli_finish(&r->cli, different ? EXIT_ALERTS : EXIT_FINE);
 }
 
@@ -202,7 +220,8 @@ int
 cmd_reproduce(int argc, char **argv)
 {
 	struct reproduction r = { .reference = NULL };
-	const struct cli_option options[] = { { "--reference", NULL, &r.reference }, { NULL, NULL, NULL } };
+	const struct cli_option options[] = { { "--reference", NULL, &r.reference }, { "--json", &r.json, NULL },
+		                              { NULL, NULL, NULL } };
 	struct diag d = { "" };
 	int err, status = cli_parse(&r.cli, argc, argv, options, 3, CLI_WORDS_MAX, help);
 
@@ -219,6 +238,7 @@ cmd_reproduce(int argc, char **argv)
 	else
 		status = reproduce(&r, &d);
 	close_again(&r);
+	reproduce_trace_finish(&r.trace);
 	control_target_finish(&r.target);
 	sqlite3_close(r.db);
 	config_free(r.config);

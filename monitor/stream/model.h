@@ -72,6 +72,7 @@ struct common {
 	/* each out-of-distribution verdict as soon as it is there; NULL: nobody wants them */
 	void (*verdict)(void *context, const struct verdict_out *v);
 	void *verdict_context;
+	struct trace *trace;          /* of one test; NULL: nobody wants one */
 };
 
 enum counter {

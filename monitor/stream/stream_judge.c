@@ -7,6 +7,7 @@
 #include "detectors/kit/reference.h"
 #include "monitor/alert/alert.h"
 #include "monitor/stream/model.h"
+#include "monitor/stream/trace.h"
 
 void
 stream_records(const struct stream *s, const struct rows *rows, struct records *rec)
@@ -82,7 +83,8 @@ run_test(struct test *t, const struct records *rows, uint32_t from, uint32_t to,
 	if (t->scale > 0)
 		standardise(t, &rec, from);
 	do
-		from = runner_update(t->runner, &rec, from, t->stream->model->common->scratch, NULL, alarm);
+		from = runner_update(t->runner, &rec, from, t->stream->model->common->scratch,
+		                     trace_readings(t), alarm);
 	while (*alarm && !t->tolerant && !test_material(t) && from < to);
 	*alarm = *alarm && (t->tolerant || test_material(t));
 	if (runner_take_warmup(t->runner, &ref))
@@ -190,5 +192,7 @@ stream_judge(struct stream *s, const struct rows *rows, uint32_t from, uint32_t 
 				take_back(s, &kept, j, &rec, from, end);
 		to = end;
 	}
+	for (uint32_t i = 0; s->model->common->trace && i < s->pagers; i++)
+		trace_rows(&s->test[i], rows, from, to);
 	return to;
 }

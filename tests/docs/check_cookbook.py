@@ -10,6 +10,9 @@ import re
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'tools'))
+from tally import check, end  # noqa: E402
+
 PAGE, DATA, CONFIG = 'docs/cookbook.md', os.path.abspath('tests/data'), os.path.abspath('tests/docs/cookbook.yaml')
 # a block of SQL, what stands between, and the block of text that it prints
 QUERY = re.compile(r'(```sql\n)(.*?)(```\n\n```text\n)(.*?)(```\n)', re.S)
@@ -38,18 +41,13 @@ def main():
     db = database(driftd, out)
     with open(PAGE) as f:
         page = f.read()
-    passed = failed = 0
 
     def answer(match):
-        nonlocal passed, failed
         sql, printed = match.group(2), match.group(4)
         done = subprocess.run(['sqlite3', '-readonly', '-header', '-column', db, sql], capture_output=True, text=True)
         real = '\n'.join(line.rstrip() for line in done.stdout.splitlines()) + '\n'
         right = done.returncode == 0 and not done.stderr and (write or real == printed)
-        passed += right
-        failed += not right
-        if not right:
-            print(f'FAIL {sql.strip()}\nprinted:\n{printed}\nanswer:\n{real}{done.stderr}')
+        check(' '.join(sql.split())[:70], right, '' if right else f'\nprinted:\n{printed}\nanswer:\n{real}{done.stderr}')
         return match.group(1) + sql + match.group(3) + real + match.group(5)
 
     page = QUERY.sub(answer, page)
@@ -57,11 +55,8 @@ def main():
         with open(PAGE, 'w') as f:
             f.write(page)
     questions, answered = page.count('```sql\n'), len(QUERY.findall(page))
-    if questions != answered:
-        print(f'FAIL {questions - answered} queries have no printed answer')
-        failed += 1
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
+    check('every query has a printed answer', questions == answered, (questions, answered))
+    return end()
 
 
 if __name__ == '__main__':

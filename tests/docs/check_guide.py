@@ -13,15 +13,10 @@ import sqlite3
 import subprocess
 import sys
 
-passed = failed = 0
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'tools'))
+from tally import check, end  # noqa: E402
+
 BLOCK = re.compile(r'```sh\n(.*?)```\n', re.S)
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail if not true else ""}', flush=True)
 
 
 def pages(driftd, out):
@@ -96,8 +91,7 @@ def main():
     pages(driftd, out)
     sections(driftd)
     helper(driftd, out)
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
+    return end()
 
 
 if __name__ == '__main__':

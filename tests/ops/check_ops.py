@@ -22,7 +22,9 @@ import urllib.parse
 import urllib.request
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-passed = failed = 0
+sys.path.insert(0, os.path.join(ROOT, 'tests', 'tools'))
+from tally import any_failed, check, end, wait  # noqa: E402
+
 CONFIG = """
 database: {place}/driftd.db
 kafka: {{brokers: embedded}}
@@ -44,26 +46,6 @@ global: {{scrape_interval: 1s, evaluation_interval: 1s}}
 rule_files: [{root}/config/driftd.rules.yaml]
 scrape_configs: [{{job_name: driftd, static_configs: [{{targets: ["{target}"]}}]}}]
 """
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}', flush=True)
-    return true
-
-
-def wait(seconds, condition):
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if value := condition():
-                return value
-        except (OSError, ValueError, KeyError, IndexError):
-            pass
-        time.sleep(0.1)
-    return None
 
 
 def free_port():
@@ -233,11 +215,10 @@ def main():
             scenario(w)
         finally:
             check('the_daemon_stops', w.stop() == 0)
-            if failed:
+            if any_failed():
                 for name in ('driftd.log', 'am.log', 'prometheus.log'):
                     print(f'-- {name}\n' + open(f'{place}/{name}', errors='replace').read()[-1500:])
-    print(f'{passed} passed, {failed} failed')
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == '__main__':

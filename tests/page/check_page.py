@@ -14,7 +14,8 @@ import sqlite3
 import subprocess
 import sys
 
-passed = failed = 0
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'tools'))
+from tally import check, end  # noqa: E402
 
 # measured inside the page, read from its document afterwards
 PROBE = '''<script>addEventListener('load', () => setTimeout(() => {
@@ -25,13 +26,6 @@ PROBE = '''<script>addEventListener('load', () => setTimeout(() => {
 	e.dataset.tables = document.querySelectorAll('figure details table').length;
 	e.dataset.unreachable = [...document.querySelectorAll('a, button, summary')].filter(x => x.tabIndex < 0).length;
 }, 1500));</script></body>'''
-
-
-def check(name, true, detail=''):
-    global passed, failed
-    passed += bool(true)
-    failed += not true
-    print(f'{"ok  " if true else "FAIL"} {name} {detail}')
 
 
 class Page(html.parser.HTMLParser):
@@ -213,8 +207,7 @@ def main():
     hostile(browser, driftd, out)
     live(browser, driftd, out, db)
     connection.close()
-    print(f'{passed} passed, {failed} failed')
-    return failed > 0
+    return end()
 
 
 if __name__ == '__main__':

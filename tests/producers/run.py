@@ -15,6 +15,9 @@ import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "tools"))
+from tally import check, end, wait  # noqa: E402
+
 PRODUCERS = {  # kinds that its streams are of
     "pymc_regression": {"epistemic", "aleatoric", "total", "discrepancy", "structural", "conformal", "distributional"},
     "tfp_classifier": {"epistemic", "aleatoric", "total", "discrepancy", "structural", "distributional"},
@@ -23,23 +26,6 @@ PRODUCERS = {  # kinds that its streams are of
     "sklearn_bagging": {"epistemic", "aleatoric", "total", "discrepancy", "structural"},
 }
 HARMLESS = {"late", "waiting", "done", "uncertainty_clipped"}
-passed = failed = 0
-
-
-def check(name, good, got=""):
-    global passed, failed
-    passed, failed = passed + bool(good), failed + (not good)
-    print(f"{'ok  ' if good else 'FAIL'} {name}{'' if good else f': {got}'}", flush=True)
-
-
-def wait_until(condition, seconds):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.2)
-    return False
-
 
 def query(path, sql, *arguments):
     if not os.path.exists(path):
@@ -95,7 +81,7 @@ def main():
             if run.returncode == 0:
                 tells[name] = json.loads(run.stdout.splitlines()[-1])
                 labels += tells[name]["labels"]
-        check("all_labels_are_joined", wait_until(lambda: joined(database) >= labels, 60), joined(database))
+        check("all_labels_are_joined", wait(60, lambda: joined(database) >= labels), joined(database))
         daemon.send_signal(signal.SIGTERM)
         check("the_daemon_ends_cleanly", daemon.wait(60) == 0, daemon.returncode)
         for name, told in tells.items():
@@ -107,8 +93,7 @@ def main():
             daemon.kill()
         broker.stdin.close()
         broker.wait(10)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+    return end()
 
 
 if __name__ == "__main__":

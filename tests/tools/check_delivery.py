@@ -227,6 +227,9 @@ def copies(daemon, place):
     """Beside the daemon that writes."""
     copy = os.path.join(place, 'copy.db')
     subprocess.run([daemon.binary, 'backup', daemon.db, copy], check=True)
+    told = subprocess.run([daemon.binary, 'backup', daemon.db, copy + '2', '--json'], check=True, stdout=subprocess.PIPE)
+    check('a_backup_says_what_it_made', json.loads(told.stdout) == {
+        'database': daemon.db, 'copy': copy + '2', 'bytes': os.path.getsize(copy + '2')})
     rows = sqlite3.connect(copy)
     check('a_backup_is_whole', rows.execute('PRAGMA quick_check').fetchall() == [('ok',)] and rows.execute(
         'SELECT count(*) FROM outbox').fetchall() == daemon.sql('SELECT count(*) FROM outbox') and
@@ -240,6 +243,8 @@ def copies(daemon, place):
     check('an_export_says_what_the_table_holds', lines[0][:3] == ['outbox_id', 'alert_id', 'event'] and [
         tuple(line) for line in lines[1:]] == [tuple(map(str, row)) for row in connection.execute(
             'SELECT * FROM outbox')], f'{len(lines)} lines')
+    text = subprocess.run([daemon.binary, 'export', copy, 'outbox', '--json'], check=True, stdout=subprocess.PIPE).stdout
+    check('and_so_as_json', [list(map(str, row.values())) for row in json.loads(text)] == lines[1:])
     connection.close()
     process = subprocess.Popen([daemon.binary, 'status', daemon.db, '--watch', '--json'], stdout=subprocess.PIPE)
     two = [json.loads(process.stdout.readline()) for _ in range(2)]

@@ -63,6 +63,15 @@ def replayed(driftd, place, lines):
     status, text = reproduce(driftd, place, 'replay.yaml', 'replay.db', alert[:8], 'stream.jsonl')
     check('a_replay_is_reproduced_bit_for_bit', status == 0 and 'reproduced, bit for bit' in text and 'NOT' not in text,
           text if status else '')
+    status, text = reproduce(driftd, place, 'replay.yaml', 'replay.db', alert, 'stream.jsonl', '--json')
+    told = json.loads(text)
+    check('so_as_json', status == 0 and told['reproduced'] and all(f['same'] for f in told['figures']) and
+          told['alert'] == alert)
+    carried = told['records']
+    check('records_that_carried_it_are_misses_after_the_change', len(carried) == 10 and all(
+        json.loads(lines[r['offset']])['label'] and r['factor'] > 1 and r['offset'] >= len(lines) // 2 - 500
+        for r in carried) and [r['factor'] for r in carried] == sorted((r['factor'] for r in carried), reverse=True),
+          carried[:2])
     connection = sqlite3.connect(os.path.join(place, 'replay.db'))
     at = connection.execute("SELECT offset FROM alerts WHERE kind = 'coverage'").fetchone()[0] - 3
     connection.close()

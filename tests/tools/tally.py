@@ -13,13 +13,17 @@ def check(name, true, detail=''):
 
 
 def wait(seconds, condition):
-    """True as soon as condition() holds, False when it does not within these seconds."""
+    """What condition() gives as soon as it holds; None when it does not within these seconds. A server that is not
+    there yet, or an answer that is not whole, is no."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        if condition():
-            return True
+        try:
+            if value := condition():
+                return value
+        except (OSError, ValueError, LookupError):
+            pass
         time.sleep(0.05)
-    return False
+    return None
 
 
 def any_failed():
