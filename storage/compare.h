@@ -10,7 +10,8 @@ struct diag;
 struct sqlite3;
 
 /* What an alert was when it opened: its stream, evidence, effect, times and the record that opened it.
- * Prints a line a figure to `out`, or {"figure", "then", "now", "same"} with commas between; *different: how many are not the same, doubles by their bits.
+ * Prints a line a figure to `out`, or {"figure", "then", "now", "same"} with commas between; *different:
+ * how many are not the same, doubles by their bits.
  * ERR_MISSING: `b` has no such alert. */
 int compare_alert(struct sqlite3 *a, struct sqlite3 *b, const char *alert_id, FILE *out, bool json,
                   unsigned *different, struct diag *d);

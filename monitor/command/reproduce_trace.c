@@ -14,9 +14,9 @@
 #include "monitor/stream/trace.h"
 
 static const char question[] =
-	"SELECT m.name, s.segment, s.kind, s.field, s.version, a.method, a.topic, a.partition, a.offset, a.started_ms"
-	" FROM alerts a JOIN streams s ON s.stream_id = a.stream_id JOIN models m ON m.model_id = s.model_id"
-	" WHERE a.alert_id = ?1";
+	"SELECT m.name, s.segment, s.kind, s.field, s.version, a.method, a.topic, a.partition, a.offset,"
+	" a.started_ms FROM alerts a JOIN streams s ON s.stream_id = a.stream_id JOIN models m"
+	" ON m.model_id = s.model_id WHERE a.alert_id = ?1";
 
 static char *
 text(sqlite3_stmt *q, int column)
@@ -119,9 +119,9 @@ reproduce_trace_print(const struct trace *t, FILE *out, bool json, bool values)
 	}
 	if (!t->n)
 		return;
-	fprintf(out, "\nrecords that carried most of it: of %" PRIu64 " that were used since the change began, these "
-	        "%u made %.0f %% of the growth\n    factor  event time                record\n", t->records, t->n,
-	        100 * told / t->growth);
+	fprintf(out, "\nrecords that carried most of it: of %" PRIu64 " that were used since the change began, "
+	        "these %u made %.0f %% of the growth\n    factor  event time                record\n", t->records,
+	        t->n, 100 * told / t->growth);
 	for (uint32_t i = 0; i < t->n; i++)
 		print_line(&t->record[i], out, values);
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Alerts of a running daemon at receivers that misbehave: every one arrives, and none holds up another.
 
-    check_delivery.py DRIFTD
+    check_delivery.py DRIFTD [--away SECONDS]
 
 The daemon runs on its embedded broker; alerts are put into the database as a commit of the pipeline does. The
-receiver answers slowly, not at all, with 503, a redirect, 100 MB, and disappears for a while; the daemon is killed
-in between. Ends with `N passed, N failed`."""
+receiver answers slowly, not at all, with 503, a redirect, 100 MB, and disappears for a while (--away: so long, while
+records are read); the daemon is killed in between. Another one speaks TLS with a certificate of an authority of its own. Ends with `N passed, N failed`."""
 import base64
 import csv
 import hashlib
@@ -17,6 +17,7 @@ import os
 import signal
 import socketserver
 import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,8 @@ KEY = b'a secret of the test'
 class Receiver:
     """One port; /hook misbehaves, the other paths take everything. `taken`: path -> list of (id, body, headers)."""
 
-    def __init__(self):
+    def __init__(self, certificate=None):
+        self.certificate = certificate
         self.taken, self.tries, self.lock, self.port, self.server = {}, {}, threading.Lock(), 0, None
         self.hang = threading.Event()
         self.start()
@@ -56,6 +58,10 @@ class Receiver:
                 pass
 
         self.server = Server(('127.0.0.1', self.port), Handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate + '.pem', self.certificate + '.key')
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -159,6 +165,8 @@ def put(daemon, first, n, event='open', model='credit', severity='warning', kind
 CONFIG = """
 database: driftd.db
 kafka: {{brokers: embedded}}
+topics: {{records: [inference.m]}}
+models: auto
 alerts:
   sinks:
     - webhook: {{name: bad, url: "http://127.0.0.1:{port}/hook", secret_file: secret, timeout: 2s}}
@@ -167,10 +175,34 @@ alerts:
     - webhook: {{name: slack, url: "http://127.0.0.1:{port}/slack", format: slack, severity: critical}}
     - pagerduty: {{url: "http://127.0.0.1:{port}/pd", routing_key_file: secret, kinds: [coverage]}}
     - alertmanager: {{url: "http://127.0.0.1:{port}/am/", resend: 1s}}
+    - webhook: {{name: trusted, url: "https://localhost:{tls}/trusted", ca_file: authority.pem}}
+    - webhook: {{name: doubted, url: "https://localhost:{tls}/doubted"}}
     - kafka: {{topic: driftd.alerts}}
     - command: {{command: [sh, -c, "cat >> commanded; echo >> commanded"]}}
     - log: {{}}
 """
+
+
+def certificates(place):
+    """authority.pem, and one for localhost signed by it: localhost.pem, localhost.key."""
+    def openssl(*arguments):
+        subprocess.run(['openssl', *arguments], cwd=place, check=True, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+    key = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2')
+    with open(os.path.join(place, 'names'), 'w') as f:
+        f.write('subjectAltName=DNS:localhost\n')
+    openssl('req', '-x509', *key, '-keyout', 'authority.key', '-out', 'authority.pem', '-subj', '/CN=authority of the test')
+    openssl('req', *key[:-2], '-keyout', 'localhost.key', '-out', 'localhost.csr', '-subj', '/CN=localhost')
+    openssl('x509', '-req', '-in', 'localhost.csr', '-CA', 'authority.pem', '-CAkey', 'authority.key', '-CAcreateserial',
+            '-days', '2', '-extfile', 'names', '-out', 'localhost.pem')
+    return os.path.join(place, 'localhost')
+
+
+def tls(daemon, secure, ids):
+    check('a_receiver_of_an_own_authority_is_trusted', wait('trusted', 20, lambda: set(ids) <= set(secure.ids('/trusted'))))
+    errors = daemon.sql("SELECT DISTINCT state, error FROM deliveries WHERE sink = 'doubted' AND attempts > 0")
+    check('and_not_by_those_who_do_not_know_it', not secure.ids('/doubted') and errors and all(
+        state == 'pending' and 'certificate' in error for state, error in errors), errors)
 
 
 def signed(item):
@@ -257,15 +289,20 @@ def copies(daemon, place):
 def main():
     driftd = os.path.abspath(sys.argv[1])
     receiver = Receiver()
+    seconds = int(sys.argv[3]) if sys.argv[2:3] == ['--away'] else 0
     with tempfile.TemporaryDirectory() as place:
+        secure = Receiver(certificates(place))
         with open(os.path.join(place, 'driftd.yaml'), 'w') as f:
-            f.write(CONFIG.format(port=receiver.port))
+            f.write(CONFIG.format(port=receiver.port, tls=secure.port))
         with open(os.path.join(place, 'secret'), 'wb') as f:
             f.write(KEY + b'\n')
         os.chmod(os.path.join(place, 'secret'), 0o600)
         daemon = Daemon(driftd, place)
         try:
-            run(daemon, receiver, place)
+            if seconds:
+                away(daemon, receiver, place, seconds)
+            else:
+                run(daemon, receiver, secure, place)
         finally:
             if daemon.process.poll() is None:
                 daemon.end(signal.SIGKILL)
@@ -274,9 +311,45 @@ def main():
     return end()
 
 
-def run(daemon, receiver, place):
+def rate(daemon, first, n):
+    """Records a second from the broker into the database."""
+    lines = '\n'.join('{"id":"r%d","ts":%d,"model":"m","features":{"x":%d}}' % (i, 1700000000000 + i * 100, i % 17)
+                      for i in range(first, first + n))
+    subprocess.run(['kcat', '-b', daemon.broker, '-P', '-t', 'inference.m'], input=lines, text=True, check=True)
+    start = time.monotonic()
+    wait('the records are read', 120, lambda: daemon.sql("SELECT sum(n) FROM counters WHERE name = 'records'")[0][0]
+         == first + n)
+    return n / (time.monotonic() - start)
+
+
+def away(daemon, receiver, place, seconds):
+    """Nobody listens for so long, while alerts open and records are read."""
+    n, batch = 0, 50000
+    rate(daemon, 0, batch)  # the first ones wait for the topic to be found
+    before = max(rate(daemon, batch * k, batch) for k in (1, 2, 3))
+    receiver.stop()
+    start, rates, ids = time.monotonic(), [], []
+    while time.monotonic() - start < seconds:
+        ids += put(daemon, n, 5)
+        n += 5
+        if len(rates) < 8:
+            rates.append(rate(daemon, batch * (4 + len(rates)), batch))
+        time.sleep(min(20, max(0, seconds - (time.monotonic() - start))))
+    tries = daemon.sql("SELECT max(attempts) FROM deliveries WHERE sink = 'good'")[0][0]
+    receiver.start()
+    back = time.monotonic()
+    check('after_its_absence_every_alert_arrives', wait('everything arrives', 420, lambda: set(ids) <= set(receiver.ids(
+        '/good'))), f'{len(ids)} alerts, away {back - start:.0f} s, {tries} tries, then {time.monotonic() - back:.0f} s')
+    got = receiver.ids('/good')
+    check('each_once', len(got) == len(set(got)) == len(ids), len(got))
+    check('meanwhile_records_are_read_as_fast', max(rates) > 0.5 * before,
+          f'{before:.0f} records a second before, at most {max(rates):.0f} and at least {min(rates):.0f} meanwhile')
+
+
+def run(daemon, receiver, secure, place):
     ids = put(daemon, 0, ALERTS // 2)
     good_sinks(daemon, receiver, place, ids)
+    tls(daemon, secure, ids)
     state = alertmanager(receiver, ids)
     ids += put(daemon, ALERTS // 2, ALERTS // 2)
     daemon.end(signal.SIGKILL)
