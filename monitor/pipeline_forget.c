@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/diag.h"
 #include "monitor/decode/privacy.h"
 #include "monitor/label/labels.h"
+#include "monitor/log.h"
 #include "monitor/ood/ood.h"
 #include "monitor/pipeline_inside.h"
 #include "storage/store.h"
@@ -145,8 +147,15 @@ clear(struct pipeline *p)
 void
 pipeline_forget_landed(struct pipeline *p)
 {
-	if (p->forgets)
-		store_forgotten(p->store);
+	struct trace_of *of = p->forgets ? must_calloc(p->forgets, sizeof *of) : NULL;
+	struct diag d;
+
+	for (size_t i = 0; i < p->forgets; i++)
+		of[i] = (struct trace_of){ p->forget[i].keyed, p->forget[i].id };
+	if (p->forgets && store_forgotten(p->store, of, p->forgets, &d))
+		log_event(LOG_WARN, "command", "forget: free space of the file may still hold what was overwritten; "
+		          "run VACUUM when there is room: %s", d.text);
+	free(of);
 	clear(p);
 }
 

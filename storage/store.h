@@ -366,14 +366,19 @@ bool store_alert_removed(struct store *s, const char *alert_id);
 /* Alerts of an episode that are open. */
 uint32_t store_episode_open(struct store *s, const char *episode_id);
 /* `driftd forget`, inside a transaction: takes the id out of `rejected`, bodies of the outbox and the command
- * itself; `hashed` stands there instead. Adds what it found to *out. Free pages keep no copy, and after the
- * commit store_forgotten() empties the write-ahead log. */
+ * itself; `hashed` stands there instead. Adds what it found to *out. Free pages keep no copy. After the
+ * commit store_forgotten() empties the write-ahead log and, where free space within pages still names one of
+ * the `n` that were forgotten, writes the file anew (VACUUM). */
 struct forgotten {
 	uint32_t predictions, labels, rejected, extremes, messages;
 };
 int store_forget(struct store *s, int64_t command_id, const char *id, const char *hashed,
                  struct forgotten *out);
-void store_forgotten(struct store *s);
+struct trace_of {
+	uint64_t keyed; /* keyed hash of the id, as rows of the journal have it */
+	const char *id; /* NULL: as before */
+};
+int store_forgotten(struct store *s, const struct trace_of *of, size_t n, struct diag *d);
 int store_finish_command(struct store *s, int64_t command_id, const char *result, int64_t wall_ms);
 /* From the CLI: its own short connection; waits for the writer at most 10 s. */
 int store_insert_command(const char *path, const char *command, const char *target,
