@@ -17,7 +17,7 @@
 #include "detectors/shift/cs_bernoulli.h"
 
 enum { STEPS = 200 };
-/* A step this small beside the distance to S/n leaves its cube as error. */
+/* A step this small, beside the distances to S/n and to the end of [0, 1], leaves its cube as error. */
 static const double step_min = 1e-5;
 static const char name[] = "cs-bernoulli";
 
@@ -78,7 +78,7 @@ bound(const struct cs_bernoulli *self, double evidence, double outside, double a
 		curve = misses / ((1.0 - at) * (1.0 - at)) + self->ones / at / at; /* at * at may vanish */
 		turn = 2.0 * slope * slope - ln_e * curve;
 		next = turn > 0.0 ? at - 2.0 * ln_e * slope / turn : rate; /* which halves the bracket */
-		if (fabs(next - at) <= step_min * fabs(at - rate))
+		if (fabs(next - at) <= step_min * fmin(fabs(at - rate), at < rate ? at : 1.0 - at))
 			return next > 0.0 && next < 1.0 ? next : at;
 		at = next;
 	}
