@@ -29,6 +29,7 @@ const struct documentation documentation_table[] = {
 	{ "*", "q25", "25 % quantile." },
 	{ "*", "q50", "Median." },
 	{ "*", "q75", "75 % quantile." },
+	{ "*", "q90", "90 % quantile." },
 	{ "*", "q95", "95 % quantile." },
 	{ "*", "psi", "Population stability index against the reference; NULL in rolled-up rows." },
 	{ "*", "psi_null95",

@@ -13,10 +13,10 @@
 #include "storage/merge.h"
 
 enum {
-	QUANTILES = 5,
+	QUANTILES = 6,
 	KNOTS = QUANTILES + 2,
 };
-static const double knot_share[KNOTS] = { 0, .05, .25, .5, .75, .95, 1 };
+static const double knot_share[KNOTS] = { 0, .05, .25, .5, .75, .9, .95, 1 };
 
 struct part { /* a row that goes into a merge */
 	uint64_t n, missing;
@@ -248,7 +248,8 @@ static double plain(double x)
 
 int merge_add_row(struct merge *m, const struct statistics_row *row)
 {
-	const double knot[KNOTS] = { row->min, row->q05, row->q25, row->q50, row->q75, row->q95, row->max };
+	const double knot[KNOTS] = { row->min, row->q05, row->q25, row->q50, row->q75, row->q90,
+	                              row->q95, row->max };
 	bool is_first;
 	struct part *p = new_part(m, &is_first);
 
@@ -275,9 +276,9 @@ int merge_add(struct merge *m, sqlite3_stmt *q)
 	p->sd = store_column_real(q, 4);
 	for (int k = 0; k < KNOTS; k++)
 		p->knot[k] = store_column_real(q, 5 + k);
-	p->sigma_shift = store_column_real(q, 12);
-	p->statistic = store_column_real(q, 13);
-	return p->n ? add_histogram(m, store_column_text(q, 14), is_first) : 0;
+	p->sigma_shift = store_column_real(q, 5 + KNOTS);
+	p->statistic = store_column_real(q, 6 + KNOTS);
+	return p->n ? add_histogram(m, store_column_text(q, 7 + KNOTS), is_first) : 0;
 }
 
 int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistics_row *row)
@@ -288,7 +289,7 @@ int merge_finish(struct merge *m, int64_t start, int64_t width, struct statistic
 	*row = (struct statistics_row){ .window_ms = start, .width_ms = width,
 		                        .stream_id = m->stream_id, .psi = (double)NAN,
 		                        .psi_null95 = (double)NAN, .q05 = q[0], .q25 = q[1],
-		                        .q50 = q[2], .q75 = q[3], .q95 = q[4] };
+		                        .q50 = q[2], .q75 = q[3], .q90 = q[4], .q95 = q[5] };
 	merge_moments(m, row);
 	if (!err) {
 		char *text;

@@ -18,9 +18,9 @@ struct merge { /* the rows of one stream and hour, or day */
 
 /* What merge_add reads, in this order. */
 #define MERGE_COLUMNS                                                                              \
-	"s.stream_id, n, missing, mean, sd, min, q05, q25, q50, q75, q95, max, sigma_shift,"       \
+	"s.stream_id, n, missing, mean, sd, min, q05, q25, q50, q75, q90, q95, max, sigma_shift,"       \
 	" statistic, h.counts"
-enum { MERGE_COUNT = 15 }; /* columns of it */
+enum { MERGE_COUNT = 16 }; /* columns of it */
 /* Adds the row that the query stands on. ERR_IO: out of memory. */
 int merge_add(struct merge *m, sqlite3_stmt *q);
 /* Adds a row that is not in the database, as if it had been read from there. */

@@ -82,7 +82,7 @@ static const char tables_progress[] =
 static const char tables_history[] =
 	"CREATE TABLE statistics(window_ms INTEGER NOT NULL, stream_id INTEGER NOT NULL,"
 	" width_ms INTEGER NOT NULL, n INTEGER NOT NULL, missing INTEGER NOT NULL, mean REAL, sd REAL,"
-	" min REAL, max REAL, q05 REAL, q25 REAL, q50 REAL, q75 REAL, q95 REAL, psi REAL,"
+	" min REAL, max REAL, q05 REAL, q25 REAL, q50 REAL, q75 REAL, q90 REAL, q95 REAL, psi REAL,"
 	" psi_null95 REAL, sigma_shift REAL, statistic REAL, PRIMARY KEY(window_ms, stream_id)"
 	STRICT_KEYED
 	"CREATE INDEX statistics_fine ON statistics(window_ms) WHERE width_ms > 0 AND width_ms < 3600000;"

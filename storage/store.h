@@ -163,7 +163,7 @@ struct statistics_row {
 	uint32_t stream_id;
 	uint64_t n, missing;         /* n: values present */
 	double mean, sd, min, max;   /* sd: n-1; NaN where undefined */
-	double q05, q25, q50, q75, q95;
+	double q05, q25, q50, q75, q90, q95;
 	double psi, psi_null95, sigma_shift;
 	double statistic;            /* highest S in the window: share of the threshold (c = 1) used */
 	const char *histogram;       /* JSON array of cell counts (cells: `reference_cells`), or NULL */

@@ -10,7 +10,8 @@ int store_put_statistics(struct store *s, const struct statistics_row *row)
 		value_int(row->window_ms), value_int(row->stream_id), value_int(row->width_ms),
 		value_count(row->n), value_count(row->missing), value_real(row->mean),
 		value_real(row->sd), value_real(row->min), value_real(row->max), value_real(row->q05),
-		value_real(row->q25), value_real(row->q50), value_real(row->q75), value_real(row->q95),
+		value_real(row->q25), value_real(row->q50), value_real(row->q75), value_real(row->q90),
+		value_real(row->q95),
 		value_real(row->psi), value_real(row->psi_null95), value_real(row->sigma_shift),
 		value_real(row->statistic),
 	};
@@ -18,9 +19,9 @@ int store_put_statistics(struct store *s, const struct statistics_row *row)
 		                        value_text(row->histogram) };
 	int err = store_run(s, SLOT_STATISTICS_PUT,
 	                    "INSERT OR REPLACE INTO statistics(window_ms, stream_id, width_ms, n,"
-	                    " missing, mean, sd, min, max, q05, q25, q50, q75, q95, psi, psi_null95,"
+	                    " missing, mean, sd, min, max, q05, q25, q50, q75, q90, q95, psi, psi_null95,"
 	                    " sigma_shift, statistic)"
-	                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value,
+	                    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", value,
 	                    COUNT(value));
 
 	if (err || !row->histogram)

@@ -281,7 +281,7 @@ static const struct view views[] = {
 	{ "performance_total", PERFORMANCE_TOTAL },
 	{ "efficiency",
 	  "SELECT " ISO("t.window_ms") " AS window, t.width_ms / 1000.0 AS width_s, " NAMES "s.field AS measure,"
-	  " t.n, t.mean, t.q50 AS median, t.q75, t.q95, t.min, t.max, t.sigma_shift FROM statistics t"
+	  " t.n, t.mean, t.q50 AS median, t.q75, t.q90, t.q95, t.min, t.max, t.sigma_shift FROM statistics t"
 	  " JOIN streams s ON s.stream_id = t.stream_id JOIN models m ON m.model_id = s.model_id"
 	  " WHERE s.kind = 'prediction' AND s.field IN ('width', 'set_size')"
 	  " ORDER BY t.window_ms DESC, m.name, s.version, s.segment, s.field" },
@@ -318,7 +318,7 @@ static const struct view views[] = {
 	  "v.metric, v.value FROM (SELECT window_ms, width_ms, stream_id, 'n' AS metric, n AS value"
 	  " FROM statistics" METRIC("missing", "missing") METRIC("mean", "mean") METRIC("sd", "sd")
 	  METRIC("min", "min") METRIC("max", "max") METRIC("q05", "q05") METRIC("q25", "q25")
-	  METRIC("q50", "q50") METRIC("q75", "q75") METRIC("q95", "q95") METRIC("psi", "psi")
+	  METRIC("q50", "q50") METRIC("q75", "q75") METRIC("q90", "q90") METRIC("q95", "q95") METRIC("psi", "psi")
 	  METRIC("psi_null95", "psi_null95") METRIC("sigma_shift", "sigma_shift")
 	  METRIC("statistic", "statistic") LABEL_METRIC("predictions", "predictions")
 	  LABEL_METRIC("labelled", "labelled") LABEL_METRIC("coverage", "coverage")

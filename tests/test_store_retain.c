@@ -26,7 +26,7 @@ scratch_window(struct scratch *s, uint32_t stream, int64_t window_ms, int64_t wi
 	char histogram[64];
 
 	row.min = row.max = row.mean = row.sd = (double)NAN;
-	row.q05 = row.q25 = row.q50 = row.q75 = row.q95 = row.sigma_shift = (double)NAN;
+	row.q05 = row.q25 = row.q50 = row.q75 = row.q90 = row.q95 = row.sigma_shift = (double)NAN;
 	if (n) {
 		row.mean = 0;
 		for (uint64_t i = 0; i < n; i++) {
@@ -39,7 +39,7 @@ scratch_window(struct scratch *s, uint32_t stream, int64_t window_ms, int64_t wi
 		row.sd = n > 1 ? sqrt(m2 / (double)(n - 1)) : (double)NAN;
 		row.q50 = row.mean;
 		row.q05 = row.q25 = row.min;
-		row.q75 = row.q95 = row.max;
+		row.q75 = row.q90 = row.q95 = row.max;
 		row.sigma_shift = row.mean / 2;
 	}
 	snprintf(histogram, sizeof histogram, "[%d,%d,%d]", (int)n, (int)(n / 2), 1);

@@ -8,11 +8,12 @@
 #include "detectors/kit/sort.h"
 #include "monitor/stream/model.h"
 
-static const double level[5] = { 0.05, 0.25, 0.5, 0.75, 0.95 };
+enum { QUANTILES = 6 };
+static const double level[QUANTILES] = { 0.05, 0.25, 0.5, 0.75, 0.9, 0.95 };
 
 /* Before there are cells the window's values are all in `warm`: exact quantiles (lower). */
 static void
-quantiles_of_warm(const struct stream *s, double q[5])
+quantiles_of_warm(const struct stream *s, double q[QUANTILES])
 {
 	uint32_t n = s->warms - s->warm_window;
 	double *sorted = common_sort(s->model->common, n + 1u);
@@ -21,7 +22,7 @@ quantiles_of_warm(const struct stream *s, double q[5])
 		return;
 	memcpy(sorted, s->warm + s->warm_window, n * sizeof *sorted);
 	sort_doubles(sorted, n);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < QUANTILES; i++) {
 		uint32_t at = (uint32_t)ceil(level[i] * n);
 
 		q[i] = sorted[at ? at - 1 : 0];
@@ -64,7 +65,7 @@ fill_row(struct stream *s, struct statistics_out *out)
 	struct statistics_row *row = &out->row;
 	const struct summary *sum = &s->summary;
 	const bool private = s->model->common->config->privacy != PRIVACY_PLAIN;
-	double q[5] = { (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN };
+	double q[QUANTILES] = { (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN, (double)NAN };
 
 	row->n = sum->n;
 	row->missing = sum->missing;
@@ -82,7 +83,7 @@ fill_row(struct stream *s, struct statistics_out *out)
 		if (!s->cells_provisional)
 			cells_psi(s->cells, sum->count, &row->psi, &row->psi_null95, &row->sigma_shift);
 		if (!s->code)
-			for (int i = 0; i < 5; i++)
+			for (int i = 0; i < QUANTILES; i++)
 				q[i] = cells_quantile(s->cells, sum->count, row->min, row->max, level[i]);
 		row->histogram = store_histogram_text(sum->count, s->cells->n);
 		must(row->histogram != NULL);
@@ -93,7 +94,8 @@ fill_row(struct stream *s, struct statistics_out *out)
 	row->q25 = q[1];
 	row->q50 = q[2];
 	row->q75 = q[3];
-	row->q95 = q[4];
+	row->q90 = q[4];
+	row->q95 = q[5];
 	row->statistic = (double)NAN;
 	for (uint32_t i = 0; i < s->pagers; i++) {
 		struct runner_status st = { 0 };
