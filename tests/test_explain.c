@@ -91,13 +91,15 @@ counts_survive_a_restart(void **state)
 	uint8_t bytes[32768], twice[32768];
 	struct codec out = { .data = bytes, .size = sizeof bytes }, in;
 	struct codec out2 = { .data = twice, .size = sizeof twice };
+	const uint16_t segment[2] = { 3, 0 };
 	uint64_t seed = 3;
 
 	(void)state;
 	for (int i = 0; i < 1700; i++) {
 		uint8_t bins[6] = { (uint8_t)(i % 7), EXPLAIN_MISSING, EXPLAIN_UNKNOWN, 79, (uint8_t)(i % 2), 5 };
 
-		explain_add(e, bins, i < 900 ? 5 : 6, fixture_random(&seed) % 3 == 0);
+		explain_add(e, (struct explain_row){ bins, i < 900 ? 5 : 6, segment, i % 2 ? 2 : 1 },
+		            fixture_random(&seed) % 3 == 0);
 	}
 	assert_int_equal(explain_cells(e, EXPLAIN_BEFORE, 1)[EXPLAIN_MISSING].n, 1000);
 	assert_int_equal(explain_cells(e, EXPLAIN_OLDER, 1)[EXPLAIN_MISSING].n, 500);
@@ -105,7 +107,11 @@ counts_survive_a_restart(void **state)
 	assert_int_equal(explain_cells(e, EXPLAIN_BEFORE, 2)[0].n, 0);
 	explain_opened(e);
 	for (int i = 1; i <= 900; i++)
-		assert_int_equal(explain_add_after(e, (const uint8_t[]){ 1, 2 }, 2, true), i == 200 || i == 800);
+		assert_int_equal(explain_add_after(e, (struct explain_row){ (const uint8_t[]){ 1, 2 }, 2, segment, 1 },
+		                                   true), i == 200 || i == 800);
+	assert_int_equal(e->segment[3][EXPLAIN_BEFORE].n, 1000);
+	assert_int_equal(e->segment[0][EXPLAIN_NEWER].n, 100);
+	assert_int_equal(e->segment[3][EXPLAIN_AFTER].hits, 900);
 	explain_save(e, &out);
 	in = (struct codec){ .data = bytes, .size = out.at };
 	assert_true(explain_load(again, &in) && in.at == out.at);

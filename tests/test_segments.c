@@ -31,10 +31,10 @@ country(uint64_t *seed)
 	return name[u < 0.3 ? 0 : u < 0.55 ? 1 : u < 0.75 ? 2 : u < 0.9 ? 3 : u < 0.96 ? 4 : 5];
 }
 
-/* Five groups, of which one (FR) loses its coverage at CHANGE; its feature and prediction move, too, where
- * `moves` says so. */
+/* Five groups, of which one (FR) loses its coverage at CHANGE, its labels `spread` times as wide as before; its
+ * feature and prediction move, too, where `moves` says so. */
 static void
-write_history(struct history *w, const char *config, bool moves)
+write_history(struct history *w, const char *config, bool moves, double spread)
 {
 	uint64_t seed = 31;
 
@@ -49,7 +49,7 @@ write_history(struct history *w, const char *config, bool moves)
 		        "\"%s\"},\"prediction\":{\"value\":%.5f,\"lower\":%.5f,\"upper\":%.5f,\"level\":0.9}}\n", i, ts, x, c,
 		        0.0 + (bad && moves ? 1.5 : 0), -1.645, 1.645);
 		fprintf(w->labels, "{\"id\":\"r%d\",\"ts\":%lld,\"model\":\"m\",\"label\":%.5f}\n", i, ts + 30000,
-		        y * (bad ? 1.7 : 1));
+		        y * (bad ? spread : 1));
 	}
 	history_written(w);
 }
@@ -61,7 +61,7 @@ the_most_frequent_values_are_watched_and_the_rest_together(void **state)
 	char text[400];
 
 	(void)state;
-	write_history(&w, configuration, false);
+	write_history(&w, configuration, false, 1.7);
 	history_run(&w, 1, 4096, 0, 0);
 	history_text(&w, "SELECT group_concat(segment, ' ') FROM (SELECT DISTINCT segment FROM streams WHERE segment <> ''"
 	             " ORDER BY segment)", text, sizeof text);
@@ -89,7 +89,7 @@ the_group_that_loses_coverage_is_alerted_alone(void **state)
 	char text[200];
 
 	(void)state;
-	write_history(&w, configuration, false);
+	write_history(&w, configuration, false, 1.7);
 	history_run(&w, 1, 4096, 0, 0);
 	history_text(&w, "SELECT group_concat(DISTINCT segment) FROM alerts JOIN streams USING (stream_id) WHERE segment <> ''"
 	             " AND alerts.kind = 'coverage'", text, sizeof text);
@@ -97,6 +97,32 @@ the_group_that_loses_coverage_is_alerted_alone(void **state)
 	history_text(&w, "SELECT json_extract(body, '$.segment') FROM outbox WHERE json_extract(body, '$.segment') <> ''",
 	             text, sizeof text);
 	assert_string_equal(text, "country=FR");
+	history_close(&w);
+}
+
+/* The alert of all records says in which segment the misses are, before and after a crash. */
+static void
+an_explanation_names_the_segment(void **state)
+{
+	struct history w;
+	char text[600];
+
+	(void)state;
+	write_history(&w, "id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+	              "alerts: {budget: 0.05 per day, send: all}\nwindows: {width: 1h}\n"
+	              "models:\n  - name: m\n    joint: {projections: 0}\n    labels: {wait: 1d, lateness: 1d}\n"
+	              "    reference: {from: first, records: 2000, span: 3d}\n    segments: [country]\n"
+	              "    segments_max: 4\n", false, 4);
+	history_run(&w, 1, 3000, 30, 15);
+	history_text(&w, "SELECT group_concat(phase || ': ' || place || ' of ' || s.segment, ', ') FROM explanations e"
+	             " JOIN streams s USING (stream_id) JOIN alerts a USING (alert_id) WHERE a.stream_id IN (SELECT"
+	             " stream_id FROM streams WHERE segment = '' AND name = 'coverage:')", text, sizeof text);
+	assert_string_equal(text, "after the alert: country = FR of country=FR");
+	assert_int_equal(history_count(&w, "SELECT count(*) FROM explanations WHERE place = 'country = FR' AND"
+	                               " old_rate BETWEEN 0.07 AND 0.13 AND rate BETWEEN 0.6 AND 0.75 AND"
+	                               " rate_low < rate AND outside_rate BETWEEN 0.07 AND 0.13 AND lift > 1.8"), 1);
+	history_text(&w, "SELECT text FROM alerts_history WHERE kind = 'coverage' AND segment = ''", text, sizeof text);
+	assert_non_null(strstr(text, "who:   model m; country = FR (2"));
 	history_close(&w);
 }
 
@@ -139,7 +165,7 @@ features_are_watched_by_segment_when_asked(void **state)
 	struct history w;
 
 	(void)state;
-	write_history(&w, with_features, true);
+	write_history(&w, with_features, true, 1.7);
 	history_run(&w, 1, 4096, 0, 0);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM streams WHERE segment <> '' AND kind = 'feature'"), 5);
 	assert_int_equal(history_count(&w, "SELECT count(*) FROM alerts JOIN streams USING (stream_id) WHERE segment ="
@@ -160,7 +186,7 @@ a_fitted_segment_has_the_reference_of_its_rows(void **state)
 
 	(void)state;
 	(void)file;
-	write_history(&w, configuration, false);
+	write_history(&w, configuration, false, 1.7);
 	history_start(&r, &w, true);
 	if (pipeline_fit(r.pipeline, (char *const[]){ w.record }, 1, NULL, NULL, &d))
 		fail_msg("%s", d.text);
@@ -178,7 +204,7 @@ crashes_change_nothing(void **state)
 	struct history w;
 
 	(void)state;
-	write_history(&w, with_features, true);
+	write_history(&w, with_features, true, 1.7);
 	history_run(&w, 1, 1u << 20, 0, 0);
 	history_tables(&w, &expected);
 	for (uint64_t seed = 2; seed < 4; seed++) {
@@ -197,7 +223,7 @@ keys_come_and_go(void **state)
 	int64_t streams;
 
 	(void)state;
-	write_history(&w, configuration, false);
+	write_history(&w, configuration, false, 1.7);
 	history_start(&r, &w, true);
 	history_step(&r, 8000);
 	history_commit(&r);
@@ -222,6 +248,7 @@ keys_come_and_go(void **state)
 const struct CMUnitTest segments_tests[] = {
 	PROMISE(the_most_frequent_values_are_watched_and_the_rest_together),
 	PROMISE(the_group_that_loses_coverage_is_alerted_alone),
+	TEST("segments/an_explanation_names_the_segment", an_explanation_names_the_segment),
 	TEST("segments/a_group_that_never_had_its_level_has_one_ticket", a_group_that_never_had_its_level_has_one_ticket),
 	PROMISE(features_are_watched_by_segment_when_asked),
 	PROMISE(a_fitted_segment_has_the_reference_of_its_rows),

@@ -161,10 +161,79 @@ version_number(const struct stream *s)
 	return 0;
 }
 
+/* Hits of one column or key: what was searched, and what was found. */
+static void
+search(const struct cell_count *count, uint32_t cells, bool ordered, struct findings *out, struct finding *f)
+{
+	out->columns++;
+	out->searched += concentration_searched(cells, ordered);
+	if (!concentration_find(count, cells, ordered, &f->c))
+		f->c.n_all = 0;
+	if (f->c.n_all > out->records)
+		out->records = f->c.n_all;
+}
+
+/* -- segments ----------------------------------------------------------------------------------------- */
+
+static void
+name_segment(const struct stream *s, const struct segment *segment, const struct segment_key *key,
+             struct finding *f)
+{
+	const struct model *m = s->model;
+	size_t name = strlen(key->name);
+
+	f->stream_id = s->id;
+	for (uint32_t i = 0; i < m->streams; i++)
+		if (m->stream[i]->segment == segment && !strcmp(m->stream[i]->name, s->name))
+			f->stream_id = m->stream[i]->id;
+	f->above = f->to = (double)NAN;
+	snprintf(f->field, sizeof f->field, "%.64s", key->name);
+	snprintf(f->place, sizeof f->place, "%.64s = %.*s", key->name,
+	         (int)(segment->length - name - 1 < 64 ? segment->length - name - 1 : 64),
+	         segment->text + name + 1);
+}
+
+/* The segments of one key as cells; a record without a value of the key is in none of them. */
+static void
+search_key(const struct stream *s, uint32_t key, bool after, struct findings *out, uint32_t *found)
+{
+	const struct segments *all = s->model->segments;
+	const struct explain *e = s->explain;
+	struct cell_count *count = must_calloc(all->n + 1u, sizeof *count); /* the last: of missing values */
+	uint32_t *number = must_calloc(all->n + 1u, sizeof *number), cells = 0;
+	struct finding f = { 0 };
+	uint64_t n = 0;
+
+	for (uint32_t i = 0; i < all->n && i < e->segments; i++) {
+		const struct cell_count *c = e->segment[i];
+
+		if (all->segment[i]->key != key)
+			continue;
+		number[cells] = i;
+		count[cells] = c[after ? EXPLAIN_AFTER : EXPLAIN_NEWER];
+		count[cells].n += after ? 0 : c[EXPLAIN_OLDER].n;
+		count[cells].hits += after ? 0 : c[EXPLAIN_OLDER].hits;
+		n += count[cells++].n;
+	}
+	if (n >= RECORDS_MIN && cells > 1) {
+		search(count, cells + 1, false, out, &f);
+		if (f.c.n_all && f.c.first < cells) {
+			const struct cell_count *before = &e->segment[number[f.c.first]][EXPLAIN_BEFORE];
+
+			name_segment(s, all->segment[number[f.c.first]], &all->key[key], &f);
+			f.old_rate = before->n >= RECORDS_MIN ? (double)before->hits / before->n : (double)NAN;
+			insert(out->finding, found, FINDINGS_MAX, &f);
+		}
+	}
+	free(count);
+	free(number);
+}
+
 bool
 explanation_find(const struct stream *s, bool after, struct findings *out)
 {
 	const struct explain *e = s->explain;
+	const struct segments *segments = s->model->segments;
 	const struct explain_columns *columns = s->model->labels ? labels_explained(s->model->labels) : NULL;
 	uint32_t version = version_number(s), found = 0;
 	struct cell_count count[EXPLAIN_SLOTS + 1];
@@ -183,16 +252,16 @@ explanation_find(const struct stream *s, bool after, struct findings *out)
 			continue;
 		if (!c || !column_counts(e, c, i, after, count))
 			continue;
-		out->columns++;
-		out->searched += concentration_searched(c->cells + 1, !c->categorical);
-		if (!concentration_find(count, c->cells + 1, !c->categorical, &f.c))
+		search(count, c->cells + 1, !c->categorical, out, &f);
+		if (!f.c.n_all)
 			continue;
-		if (f.c.n_all > out->records)
-			out->records = f.c.n_all;
 		name_place(c, i, &f);
 		f.old_rate = rate_before(e, c, i, &f);
 		insert(out->finding, &found, FINDINGS_MAX, &f);
 	}
+	for (uint32_t k = 0; segments && k < segments->keys; k++)
+		if (segments->key[k].source == SEGMENT_FIELD)
+			search_key(s, k, after, out, &found);
 	for (uint32_t i = 0; i < found; i++) { /* only what stands out of all that was searched */
 		concentration_limits(&out->finding[i].c, LEVEL, out->searched);
 		if (out->finding[i].c.p <= LEVEL)
@@ -268,7 +337,7 @@ explanation_words(const struct stream *s, const struct findings *f, char *out, s
 	size_t at = 0;
 
 	if (!f->n) {
-		snprintf(out, size, "everywhere alike, as far as %u features and outputs tell", f->columns);
+		snprintf(out, size, "everywhere alike, as far as %u features, outputs and segments tell", f->columns);
 		return;
 	}
 	for (uint32_t i = 0; i < f->n && i < 3 && at < size; i++) {

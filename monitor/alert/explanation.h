@@ -13,10 +13,11 @@ struct stream;
 
 enum { FINDINGS_MAX = 5 };
 
-/* One feature or output and the range, category or gap of it in which hits concentrate most. */
+/* One feature, output or key of segments, and the range, category or gap of it in which hits concentrate
+ * most. */
 struct finding {
 	struct concentration c;
-	uint32_t stream_id;        /* of the feature or output */
+	uint32_t stream_id;        /* of the feature or output; of the same outcomes in a segment */
 	char field[80];            /* its name */
 	char place[240];           /* "hour above 16 to 19", "weather = rain", "income missing" */
 	double above, to;          /* bounds of a range: above < value <= to; NaN: none */
@@ -27,7 +28,7 @@ struct findings {
 	uint32_t n;
 	struct finding finding[FINDINGS_MAX]; /* by likelihood gain, largest first */
 	uint32_t searched;         /* ranges and categories that were looked at: Bonferroni's divisor */
-	uint32_t columns;          /* features and outputs that they belong to */
+	uint32_t columns;          /* features, outputs and keys of segments that they belong to */
 	uint64_t records;          /* outcomes they were computed on */
 	bool after;                /* ... which came after the alert opened: evidence, not description */
 };

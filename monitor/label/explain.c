@@ -23,30 +23,51 @@ explain_create(uint32_t columns)
 void
 explain_destroy(struct explain *e)
 {
-	if (e)
+	if (e) {
 		free(e->count);
+		free(e->segment);
+	}
 	free(e);
 }
 
 size_t
 explain_bytes(const struct explain *e)
 {
-	return sizeof *e + (size_t)EXPLAIN_PHASES * e->columns * EXPLAIN_SLOTS * sizeof *e->count;
+	return sizeof *e + (size_t)EXPLAIN_PHASES * e->columns * EXPLAIN_SLOTS * sizeof *e->count +
+	       e->segment_capacity * sizeof *e->segment;
+}
+
+static struct cell_count *
+segment_counts(struct explain *e, uint32_t number)
+{
+	if (number >= e->segments) {
+		e->segment = must_grow(e->segment, &e->segment_capacity, number + 1u, sizeof *e->segment);
+		e->segments = number + 1;
+	}
+	return e->segment[number];
 }
 
 static void
-add(struct explain *e, enum explain_phase phase, const uint8_t *bins, uint32_t n, bool hit)
+add(struct explain *e, enum explain_phase phase, const struct explain_row *row, bool hit)
 {
 	struct cell_count *at = explain_cells(e, phase, 0);
+	uint32_t n = row->n < e->columns ? row->n : e->columns;
 
-	n = n < e->columns ? n : e->columns;
 	if (n > e->used)
 		e->used = n;
 	for (uint32_t i = 0; i < n; i++, at += EXPLAIN_SLOTS) {
-		if (bins[i] >= EXPLAIN_SLOTS)
+		uint8_t slot = row->bins[i];
+
+		if (slot >= EXPLAIN_SLOTS)
 			continue;
-		at[bins[i]].n++;
-		at[bins[i]].hits += hit;
+		at[slot].n++;
+		at[slot].hits += hit;
+	}
+	for (uint32_t i = 0; i < row->segments; i++) {
+		struct cell_count *c = &segment_counts(e, row->segment[i])[phase];
+
+		c->n++;
+		c->hits += hit;
 	}
 }
 
@@ -54,6 +75,8 @@ static void
 clear(struct explain *e, enum explain_phase phase)
 {
 	memset(explain_cells(e, phase, 0), 0, (size_t)e->used * EXPLAIN_SLOTS * sizeof *e->count);
+	for (uint32_t i = 0; i < e->segments; i++)
+		e->segment[i][phase] = (struct cell_count){ 0 };
 }
 
 /* The older block joins what was before; the newer one becomes the older. */
@@ -68,23 +91,30 @@ next_block(struct explain *e)
 		before[i].hits += older[i].hits;
 	}
 	memcpy(older, explain_cells(e, EXPLAIN_NEWER, 0), cells * sizeof *older);
+	for (uint32_t i = 0; i < e->segments; i++) {
+		struct cell_count *c = e->segment[i];
+
+		c[EXPLAIN_BEFORE].n += c[EXPLAIN_OLDER].n;
+		c[EXPLAIN_BEFORE].hits += c[EXPLAIN_OLDER].hits;
+		c[EXPLAIN_OLDER] = c[EXPLAIN_NEWER];
+	}
 	clear(e, EXPLAIN_NEWER);
 	e->block = 0;
 }
 
 void
-explain_add(struct explain *e, const uint8_t *bins, uint32_t n, bool hit)
+explain_add(struct explain *e, struct explain_row row, bool hit)
 {
 	if (e->block == EXPLAIN_BLOCK)
 		next_block(e);
 	e->block++;
-	add(e, EXPLAIN_NEWER, bins, n, hit);
+	add(e, EXPLAIN_NEWER, &row, hit);
 }
 
 bool
-explain_add_after(struct explain *e, const uint8_t *bins, uint32_t n, bool hit)
+explain_add_after(struct explain *e, struct explain_row row, bool hit)
 {
-	add(e, EXPLAIN_AFTER, bins, n, hit);
+	add(e, EXPLAIN_AFTER, &row, hit);
 	if (++e->after < e->due || e->due > UINT32_MAX / TOLD_AGAIN)
 		return false;
 	e->due *= TOLD_AGAIN;
@@ -115,6 +145,31 @@ explain_forget_column(struct explain *e, uint32_t column)
 		memset(explain_cells(e, (enum explain_phase)phase, column), 0, EXPLAIN_SLOTS * sizeof *e->count);
 }
 
+static void
+save_segments(const struct explain *e, struct codec *out)
+{
+	codec_put_u32(out, e->segments);
+	for (uint32_t i = 0; i < e->segments; i++)
+		for (int phase = 0; phase < EXPLAIN_PHASES; phase++) {
+			codec_put_u32(out, e->segment[i][phase].n);
+			codec_put_u32(out, e->segment[i][phase].hits);
+		}
+}
+
+static void
+load_segments(struct explain *e, struct codec *in)
+{
+	uint32_t n = codec_get_u32(in);
+
+	for (uint32_t i = 0; i < n && !in->bad; i++)
+		for (int phase = 0; phase < EXPLAIN_PHASES; phase++) {
+			struct cell_count *c = &segment_counts(e, i)[phase];
+
+			c->n = codec_get_u32(in);
+			c->hits = codec_get_u32(in);
+		}
+}
+
 /* Only what is not 0: most tables have a few cells. */
 void
 explain_save(const struct explain *e, struct codec *out)
@@ -139,6 +194,7 @@ explain_save(const struct explain *e, struct codec *out)
 				codec_put_u32(out, c[i].hits);
 			}
 		}
+	save_segments(e, out);
 }
 
 bool
@@ -161,6 +217,7 @@ explain_load(struct explain *e, struct codec *in)
 				if (column < e->columns) /* `labels.explain` may be smaller now */
 					explain_cells(e, (enum explain_phase)phase, column)[i] = c;
 			}
+	load_segments(e, in);
 	e->used = used < e->columns ? used : e->columns;
 	return !in->bad;
 }

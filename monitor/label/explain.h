@@ -5,7 +5,8 @@
  * byte is the cell of the reference that the value fell into (kit/cells.h). Cells are published when a window
  * begins, never within one, so that a byte depends on the records alone.
  *
- * Each stream of outcomes counts records and hits (misses, errors) by column and cell, in four tables:
+ * Each stream of outcomes counts records and hits (misses, errors) by column and cell, and by segment of the
+ * record (segment.h), in four tables:
  * what was before, the last two blocks of EXPLAIN_BLOCK outcomes, and what came after its alert opened. An
  * alert is described by the blocks; what came after it is evidence.
  */
@@ -58,6 +59,17 @@ struct explain {
 	uint32_t after;              /* outcomes since the alert opened ... */
 	uint32_t due;                /* ... and at how many its explanation is told again */
 	struct cell_count *count;    /* [phase][column][EXPLAIN_SLOTS] */
+	struct cell_count (*segment)[EXPLAIN_PHASES]; /* [segments] by number of the segment */
+	uint32_t segments;
+	size_t segment_capacity;
+};
+
+/* What an outcome is counted by; nothing is kept. */
+struct explain_row {
+	const uint8_t *bins;         /* [n] */
+	uint32_t n;
+	const uint16_t *segment;     /* [segments] */
+	uint32_t segments;
 };
 
 struct explain *explain_create(uint32_t columns);
@@ -68,10 +80,10 @@ explain_cells(const struct explain *e, enum explain_phase phase, uint32_t column
 {
 	return e->count + ((size_t)phase * e->columns + column) * EXPLAIN_SLOTS;
 }
-/* An outcome while no alert is open; `bins` has n bytes. */
-void explain_add(struct explain *e, const uint8_t *bins, uint32_t n, bool hit);
+/* An outcome while no alert is open. */
+void explain_add(struct explain *e, struct explain_row row, bool hit);
 /* An outcome while one is: true when so many have come that it should be told again (200, 800, ...). */
-bool explain_add_after(struct explain *e, const uint8_t *bins, uint32_t n, bool hit);
+bool explain_add_after(struct explain *e, struct explain_row row, bool hit);
 void explain_opened(struct explain *e);
 void explain_closed(struct explain *e);
 void explain_forget_column(struct explain *e, uint32_t column);

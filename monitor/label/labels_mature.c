@@ -165,6 +165,7 @@ labels_outcome_segments(struct labels *l, const struct version *v, uint16_t comb
 
 	own.bins = NULL;
 	own.bins_n = 0;
+	own.combination = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		struct version *g = model_version(l->model, segment[i], v->text, v->length);
 
@@ -222,6 +223,7 @@ hand_on(struct labels *l, uint64_t number)
 		f.bins = bins;
 		f.bins_n = row->bins;
 	}
+	f.combination = row->segments;
 	remember(l, row, has_miss, has_wrong);
 	labels_row_outcome(l, number, &o);
 	if (v && !v->segment)

@@ -103,6 +103,7 @@ rows_free(struct rows *rows)
 	if (rows) {
 		free(rows->stream);
 		free(rows->bins);
+		free(rows->combination);
 	}
 	free(rows);
 }
@@ -292,6 +293,7 @@ model_version(struct model *m, struct segment *segment, const char *text, size_t
 	if (m->labels && m->config->labels_explain && !segment) {
 		v->outcomes->bins_stride = EXPLAIN_OUTPUTS + m->config->labels_explain;
 		v->outcomes->bins = must_calloc(ROWS_MAX, v->outcomes->bins_stride);
+		v->outcomes->combination = must_calloc(ROWS_MAX, sizeof *v->outcomes->combination);
 	}
 	m->version = must_grow(m->version, &m->version_capacity, m->versions + 1u, sizeof *m->version);
 	m->version[m->versions++] = v;
@@ -338,6 +340,7 @@ put_bins(struct rows *rows, uint32_t at, const struct row_facts *f)
 		memcpy(bins, f->bins, n);
 	memset(bins + n, EXPLAIN_UNKNOWN, rows->bins_stride - n);
 	rows->bins_used = n > rows->bins_used ? n : rows->bins_used;
+	rows->combination[at] = f->combination;
 }
 
 /* Exact as far as doubles are; a difference that no int64_t holds is as good as infinite. */

@@ -275,6 +275,7 @@ struct row_facts {
 	bool late;
 	const uint8_t *bins;        /* of an outcome; NULL: none are known */
 	uint32_t bins_n;
+	uint16_t combination;       /* beside bins: of the prediction's segments, 0 none */
 };
 uint32_t rows_append(struct model *m, struct rows *rows, const struct row_facts *f);
 /* A new stream of the model with its column in `rows` (flushed before). NULL when there are too many. */

@@ -33,6 +33,7 @@ struct rows {
 	 * beyond those that it has; NULL: not kept */
 	uint8_t *bins;                /* [ROWS_MAX][bins_stride] */
 	uint32_t bins_stride, bins_used; /* no row has more than bins_used */
+	uint16_t *combination;        /* [ROWS_MAX] beside bins: the segments of the prediction (segment.h) */
 	bool any_late;
 	struct ood *ood;              /* fills columns of its own before rows are passed on; NULL: nobody */
 	struct stream **stream;       /* columns, in order of creation */

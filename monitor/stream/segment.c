@@ -282,17 +282,28 @@ segments_of(struct model *m, const struct record *r)
 }
 
 uint32_t
-segments_in(const struct model *m, uint16_t number, struct segment *out[SEGMENT_KEYS_MAX])
+segment_numbers(const struct model *m, uint16_t combination, uint16_t out[SEGMENT_KEYS_MAX])
 {
 	const struct segments *s = m->segments;
 	uint32_t n = 0;
 
-	for (uint32_t i = 0; s && number && number < s->combinations && i < SEGMENT_KEYS_MAX; i++) {
-		uint16_t at = s->combination[number][i];
+	for (uint32_t i = 0; s && combination && combination < s->combinations && i < SEGMENT_KEYS_MAX; i++) {
+		uint16_t at = s->combination[combination][i];
 
 		if (at && at <= s->n)
-			out[n++] = s->segment[at - 1];
+			out[n++] = (uint16_t)(at - 1);
 	}
+	return n;
+}
+
+uint32_t
+segments_in(const struct model *m, uint16_t combination, struct segment *out[SEGMENT_KEYS_MAX])
+{
+	uint16_t number[SEGMENT_KEYS_MAX];
+	uint32_t n = segment_numbers(m, combination, number);
+
+	for (uint32_t i = 0; i < n; i++)
+		out[i] = m->segments->segment[number[i]];
 	return n;
 }
 

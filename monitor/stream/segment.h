@@ -70,6 +70,8 @@ void segments_count(struct model *m, const struct record *r, bool choose);
 void segments_choose(struct model *m); /* now, whatever was counted */
 /* The record's segments into `now`; their combination, 0 for none. */
 uint16_t segments_of(struct model *m, const struct record *r);
+/* Numbers, among the model's segments, of those of a combination: how many. A number keeps its meaning. */
+uint32_t segment_numbers(const struct model *m, uint16_t combination, uint16_t out[SEGMENT_KEYS_MAX]);
 /* Segments of a combination: into out[SEGMENT_KEYS_MAX], how many. */
 uint32_t segments_in(const struct model *m, uint16_t combination, struct segment *out[SEGMENT_KEYS_MAX]);
 bool segment_has_outputs(const struct model *m, const struct segment *s);

@@ -361,6 +361,16 @@ suspend(struct stream *s, bool on)
 			runner_suspend(s->test[i].runner, on);
 }
 
+/* What an outcome is counted by where its hits are looked for. */
+static struct explain_row
+explained(const struct stream *s, const struct rows *rows, uint32_t i, uint16_t segment[SEGMENT_KEYS_MAX])
+{
+	return (struct explain_row){
+		.bins = rows->bins + (size_t)i * rows->bins_stride, .n = rows->bins_used, .segment = segment,
+		.segments = rows->combination ? segment_numbers(s->model, rows->combination[i], segment) : 0,
+	};
+}
+
 /* Rows of an open episode: not judged, only counted and watched. */
 static uint32_t
 watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct outbound *out)
@@ -374,12 +384,12 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, str
 		struct gauge total;
 		struct effect effect;
 		enum episode_news news;
+		uint16_t segment[SEGMENT_KEYS_MAX];
 
 		if (!usable(s, i) && !(s->code && s->code[i] == LIMIT_CATEGORIES))
 			continue;
 		episode_add(s, episode_gauge(e), rows, i);
-		if (s->explain && explain_add_after(s->explain, rows->bins + (size_t)i * rows->bins_stride,
-		                                    rows->bins_used, s->value[i] != 0)) {
+		if (s->explain && explain_add_after(s->explain, explained(s, rows, i, segment), s->value[i] != 0)) {
 			episode_total(e, &total);
 			stream_effect(s, &total, &effect);
 			alert_explained(s, rows, i, &effect, out);
@@ -425,10 +435,11 @@ stream_expect(struct stream *s, bool on)
 static void
 count_outcomes(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
 {
+	uint16_t segment[SEGMENT_KEYS_MAX];
+
 	for (uint32_t i = from; i < to; i++)
 		if (usable(s, i))
-			explain_add(s->explain, rows->bins + (size_t)i * rows->bins_stride, rows->bins_used,
-			            s->value[i] != 0);
+			explain_add(s->explain, explained(s, rows, i, segment), s->value[i] != 0);
 }
 
 /* From the column of its source. Streams of missing values share one, which is nearly always 0. */
