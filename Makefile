@@ -164,6 +164,10 @@ demo: $B/driftd $B/demo_producer  ## the daemon on two years of predictions, the
 test-ops: $B/driftd $B/demo_producer  ## real Prometheus and Alertmanager (sh tests/setup all)
 	promtool test rules tests/ops/rules_test.yaml
 	python3 tests/ops/check_ops.py $B
+.PHONY: hunt
+hunt: $B/crash_hunt  ## commits and crashes at every place of a made-up world: CONFIG=, FILES= for others, SEEDS=3, ARGS=
+	$(if $(CONFIG),,python3 tests/tools/crash_world.py $(or $(WORLD),made) $B/hunt --seed $(or $(SEED),1))
+	$B/crash_hunt -s $(or $(SEEDS),3) $(ARGS) $(or $(CONFIG),$B/hunt/config.yaml) $(or $(FILES),$B/hunt/part.*)
 KILLS ?= 100
 test-kafka: $B/driftd tools  ## the daemon against a real Apache Kafka (needs Java 17, Maven, kcat)
 	tests/kafka/run.sh $B

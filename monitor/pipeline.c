@@ -201,6 +201,7 @@ pipeline_destroy(struct pipeline *p)
 	free(p->common.bytes);
 	free(p->resume.item);
 	free(p->model);
+	free(p->numbered);
 	free(p->position);
 	free(p->held);
 	free(p->command_done);
@@ -235,14 +236,17 @@ pipeline_model(struct pipeline *p, uint32_t number)
 	struct diag d = { "" };
 	struct model *m;
 
-	p->model = must_grow(p->model, &p->model_capacity, number + 1u, sizeof *p->model);
-	if (number >= p->models)
-		p->models = number + 1;
+	p->numbered = must_grow(p->numbered, &p->number_capacity, number + 1u, sizeof *p->numbered);
+	if (number >= p->numbers)
+		p->numbers = number + 1;
+	if (p->numbered[number])
+		return p->numbered[number];
+	m = p->numbered[number] = model_create(&p->common, number, &d);
+	p->model = must_grow(p->model, &p->model_capacity, p->models + 1, sizeof *p->model);
+	if (m)
+		p->model[p->models++] = m;
 	p->common.model = p->model;
 	p->common.models = p->models;
-	if (p->model[number])
-		return p->model[number];
-	m = p->model[number] = model_create(&p->common, number, &d);
 	if (m && !config_model_is_listed(p->config, m->config))
 		m->rank = ++p->ranked; /* of the database they come in the order of their creation */
 	if (!m || model_load(m, p->store, &d)) {
@@ -387,8 +391,7 @@ advance(struct pipeline *p, int64_t watermark_ms)
 		return;
 	set_tick(p);
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_advance(p->model[i]);
+		model_advance(p->model[i]);
 }
 
 static void
@@ -525,8 +528,7 @@ pipeline_put_open_windows(struct pipeline *p)
 {
 	pipeline_flush_held(p);
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_put_open_window(p->model[i]);
+		model_put_open_window(p->model[i]);
 	p->last = p->dirty = true;
 }
 
@@ -541,10 +543,9 @@ pipeline_status(const struct pipeline *p, struct pipeline_status *out)
 	out->dirty = p->dirty;
 	out->watermark_ms = p->common.watermark_ms;
 	out->bytes = sizeof *p + decoder_bytes(p->common.decoder) + (p->merge ? merge_bytes(p->merge) : 0);
-	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i]) {
-			out->models++;
-			out->streams += p->model[i]->streams;
-			out->bytes += model_bytes(p->model[i]);
-		}
+	out->models = (uint32_t)p->models;
+	for (size_t i = 0; i < p->models; i++) {
+		out->streams += p->model[i]->streams;
+		out->bytes += model_bytes(p->model[i]);
+	}
 }

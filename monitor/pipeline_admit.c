@@ -17,8 +17,8 @@ pipeline_admit(struct pipeline *p, uint32_t number)
 	uint32_t length;
 	const char *name;
 
-	if (number < p->models && p->model[number])
-		return p->model[number];
+	if (number < p->numbers && p->numbered[number])
+		return p->numbered[number];
 	name = decoder_model_name(p->common.decoder, number, &length);
 	if (!config_model(p->config, name, length) && p->ranked + p->config->models >= p->config->models_max)
 		return NULL;

@@ -103,7 +103,7 @@ static const struct stream *
 stream_of_id(const struct pipeline *p, uint32_t id)
 {
 	for (size_t k = 0; k < p->models; k++)
-		for (uint32_t i = 0; p->model[k] && i < p->model[k]->streams; i++)
+		for (uint32_t i = 0; i < p->model[k]->streams; i++)
 			if (p->model[k]->stream[i]->id == id)
 				return p->model[k]->stream[i];
 	return NULL;
@@ -306,8 +306,7 @@ static void
 landed(struct pipeline *p, bool ok)
 {
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_saved(p->model[i], ok);
+		model_saved(p->model[i], ok);
 	if (!ok)
 		return;
 	for (size_t i = 0; i < p->positions; i++) {
@@ -331,8 +330,7 @@ put_everything(struct pipeline *p)
 	int err = 0;
 
 	for (size_t i = 0; i < p->models && !err; i++)
-		if (p->model[i])
-			err = model_put(p->model[i], p->store);
+		err = model_put(p->model[i], p->store);
 	if (!err)
 		err = put_outbound(p);
 	if (!err)
@@ -380,8 +378,7 @@ pipeline_commit(struct pipeline *p, struct diag *d)
 	int err;
 
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_flush(p->model[i]);
+		model_flush(p->model[i]);
 	alert_settle(&p->common, &p->common.outbound);
 	pipeline_run_commands(p);
 	alert_settle(&p->common, &p->common.outbound);

@@ -29,8 +29,6 @@ each_target(struct pipeline *p, const char *target, void (*act)(struct pipeline 
 	for (size_t i = 0; i < p->models; i++) {
 		struct model *m = p->model[i];
 
-		if (!m)
-			continue;
 		for (uint32_t k = 0; k < m->streams; k++)
 			if (targets(m->stream[k], target)) {
 				act(p, m->stream[k]);
@@ -89,7 +87,7 @@ find_targets(struct pipeline *p, const char *target, struct rebaseline *b)
 	for (size_t i = 0; i < p->models; i++) {
 		struct model *m = p->model[i];
 
-		for (uint32_t k = 0; m && k < m->streams; k++) {
+		for (uint32_t k = 0; k < m->streams; k++) {
 			struct stream *s = m->stream[k];
 
 			if (!targets(s, target) && strcmp(m->name, target))
@@ -196,7 +194,7 @@ expect(struct pipeline *p, const struct command_row *c)
 			const char *streams;
 			size_t length;
 
-			if (!m || strcmp(m->name, c->target))
+			if (strcmp(m->name, c->target))
 				continue;
 			m->expect_from_ms = (int64_t)from;
 			m->expect_to_ms = (int64_t)to;

@@ -35,8 +35,7 @@ static void
 choose_segments(struct pipeline *p)
 {
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			segments_choose(p->model[i]);
+		segments_choose(p->model[i]);
 }
 
 static void
@@ -58,13 +57,13 @@ end_fit(struct pipeline *p, struct diag *d)
 	int err = 0;
 
 	for (size_t i = 0; i < p->models && !err; i++)
-		if (p->model[i] && p->model[i]->ref.rows) {
+		if (p->model[i]->ref.rows) {
 			model_flush(p->model[i]); /* still into the references */
 			rows += p->model[i]->ref.rows;
 		}
 	p->common.fitting = false;
 	for (size_t i = 0; i < p->models && !err; i++)
-		if (p->model[i] && p->model[i]->ref.rows)
+		if (p->model[i]->ref.rows)
 			err = model_fitted(p->model[i], d);
 	p->dirty = true;
 	if (!err && !rows)
@@ -121,8 +120,7 @@ pipeline_fit(struct pipeline *p, char *const *path, size_t paths, progress_fn pr
 
 	p->common.fitting = true;
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_refit(p->model[i]);
+		model_refit(p->model[i]);
 	for (size_t i = 0; i < paths && !err && has_segments(p->config); i++)
 		err = fit_file(p, path[i], true, NULL, NULL, d);
 	choose_segments(p);
@@ -139,8 +137,7 @@ pipeline_fit_span(struct pipeline *p, int64_t from_ms, int64_t to_ms, struct dia
 
 	p->common.fitting = true;
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			model_refit(p->model[i]);
+		model_refit(p->model[i]);
 	for (;;) {
 		enum merge_result result = merge_next(p->merge, 0, &r, &watermark_ms);
 
@@ -160,7 +157,7 @@ static bool
 has_streams(const struct pipeline *p, const struct model_config *config)
 {
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i] && p->model[i]->config == config && p->model[i]->streams)
+		if (p->model[i]->config == config && p->model[i]->streams)
 			return true;
 	return false;
 }

@@ -87,8 +87,6 @@ pipeline_forget(struct pipeline *p, const struct command_row *c)
 	for (size_t i = 0; i < p->models; i++) {
 		struct model *m = p->model[i];
 
-		if (!m)
-			continue;
 		f = add(p, c, keyed);
 		f->model = m;
 		f->extremes = forget_extremes(m, c->target, length, hashed);

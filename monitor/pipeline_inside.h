@@ -40,8 +40,12 @@ struct pipeline {
 	struct source *source;
 	struct merge *merge;
 	struct common common;
-	struct model **model;       /* [models] by the decoder's number; NULL: not seen yet */
+	/* [models] in order of their creation, which is that of their ids: the decoder's numbers are given where
+	 * records are read ahead, and others after a restart, so nothing may follow from them */
+	struct model **model;
 	size_t models, model_capacity;
+	struct model **numbered;    /* [numbers] by the decoder's number; NULL: not seen yet */
+	size_t numbers, number_capacity;
 	uint32_t ranked;            /* models so far that no name in the configuration lists */
 	struct position *position;  /* [positions] by partition of the source */
 	size_t positions, position_capacity;

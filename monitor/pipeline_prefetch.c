@@ -7,7 +7,8 @@
 static const struct labels *
 labels_of(const struct pipeline *p, const struct record *r, uint32_t part)
 {
-	const struct model *m = r && r->parts & part && r->model < p->models ? p->model[r->model] : NULL;
+	bool wanted = r && r->parts & part && r->model < p->numbers;
+	const struct model *m = wanted ? p->numbered[r->model] : NULL;
 
 	return m ? m->labels : NULL;
 }

@@ -9,8 +9,7 @@ void
 pipeline_silence(struct pipeline *p, int64_t now_ms, bool ended, bool outage)
 {
 	for (size_t i = 0; i < p->models; i++)
-		if (p->model[i])
-			silence_look(p->model[i], now_ms, ended, outage);
+		silence_look(p->model[i], now_ms, ended, outage);
 }
 
 int

@@ -16,7 +16,6 @@ pipeline_step(struct pipeline *p, uint32_t max, int64_t now_ms)
 	enum pipeline_step result = pipeline_records(p, max, now_ms);
 
 	for (size_t i = 0; p->common.verdict && i < p->models; i++)
-		if (p->model[i])
-			model_flush_verdicts(p->model[i]);
+		model_flush_verdicts(p->model[i]);
 	return result;
 }

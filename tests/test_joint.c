@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/diag.h"
+#include "storage/store.h"
 #include "tests/history.h"
 #include "tests/tests.h"
 
@@ -130,6 +132,48 @@ crashes_change_nothing(void **state)
 	history_close(&w);
 }
 
+/* Its features learn anew in the middle of a window; the end of that window begins the joint again. */
+static void
+rebaseline_at(const struct history *w, uint32_t at, bool crash)
+{
+	struct diag d = { "" };
+	struct running r;
+
+	history_start(&r, w, true);
+	history_step(&r, at);
+	history_commit(&r);
+	if (store_insert_command(w->database, "rebaseline", "m", "{\"records\":500}", 1, NULL, &d))
+		fail_msg("%s", d.text);
+	history_commit(&r);
+	if (crash) {
+		history_drop(&r);
+		history_start(&r, w, false);
+		history_step(&r, 7);
+		history_commit(&r);
+		history_drop(&r);
+		history_start(&r, w, false);
+	}
+	history_end(&r);
+	history_drop(&r);
+}
+
+static void
+features_that_learn_anew_leave_a_state_that_loads(void **state)
+{
+	static struct tables expected;
+	struct history w;
+
+	(void)state;
+	write_history(&w, NOTHING);
+	rebaseline_at(&w, 8012, false);
+	assert_true(history_count(&w, "SELECT d.used FROM detectors d JOIN streams s USING (stream_id) WHERE"
+	                          " s.kind = 'joint' AND s.field = 'projections'") > 1000);
+	history_tables(&w, &expected);
+	rebaseline_at(&w, 8012, true);
+	history_same(&w, &expected, 8012);
+	history_close(&w);
+}
+
 #define PROMISE(name) TEST("joint/" #name, name)
 
 const struct CMUnitTest joint_tests[] = {
@@ -138,5 +182,6 @@ const struct CMUnitTest joint_tests[] = {
 	PROMISE(the_shares_of_inputs_sum_to_their_class),
 	PROMISE(features_that_all_move_a_little_cross_together),
 	PROMISE(crashes_change_nothing),
+	PROMISE(features_that_learn_anew_leave_a_state_that_loads),
 	TESTS_END,
 };

@@ -37,7 +37,7 @@ episode_of(const struct common *common, const struct news *n)
 	for (size_t k = 0; k < common->models; k++) {
 		const struct model *m = common->model[k];
 
-		for (uint32_t i = 0; m && i < m->streams; i++) {
+		for (uint32_t i = 0; i < m->streams; i++) {
 			const struct stream *s = m->stream[i];
 			int64_t apart = s->settled_ms - n->started_ms;
 
@@ -139,7 +139,7 @@ list(const struct common *common, const struct news *n, uint32_t *others)
 	for (size_t k = 0; k < common->models; k++) {
 		const struct model *m = common->model[k];
 
-		for (uint32_t i = 0; m && i < m->streams; i++) {
+		for (uint32_t i = 0; i < m->streams; i++) {
 			const struct stream *s = m->stream[i];
 
 			if (!s->settled_open || strcmp(s->episode_id, n->episode_id))

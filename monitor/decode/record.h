@@ -32,6 +32,8 @@ struct cell {
 	uint8_t tag;        /* enum cell_tag */
 	bool integral;      /* CELL_NUMBER: written as an integer; text holds its decimal digits where
 	                     * the field may be a class or label */
+	uint32_t at;        /* of features: byte of the record where its key is, so that new ones come in an
+	                     * order that hangs on the record alone */
 };
 
 enum record_parts {

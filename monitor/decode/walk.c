@@ -214,6 +214,7 @@ walk_feature(struct walk *w, const struct entry *e)
 
 	const uint8_t type = e->type & (uint8_t)~ENTRY_OWN;
 	out->parts |= e->type & ENTRY_OWN ? RECORD_OWN : RECORD_FEATURES;
+	out->cell[e->index].at = token[-2];
 	if (type == FEATURE_IGNORE)
 		fine = walk_skip(w);
 	else

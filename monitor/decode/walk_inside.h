@@ -124,6 +124,7 @@ WALK_OBJECT(struct walk *w, uint32_t context)
 		    cell->tag == CELL_ABSENT && text[token[1]] == ':' &&
 		    WALK_NUMBER(text + token[2], text + token[3], &cell->number, &cell->integral)) {
 			cell->tag = CELL_NUMBER;
+			cell->at = token[0];
 			token += 3;
 			last = number;
 		} else {

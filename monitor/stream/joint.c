@@ -64,7 +64,6 @@ make(struct model *m, uint32_t members)
 	j->model = m;
 	j->member = must_calloc(members, sizeof *j->member);
 	j->number = must_calloc(members, sizeof *j->number);
-	j->generation = must_calloc(members, sizeof *j->generation);
 	j->vector = must_calloc((size_t)ROWS_MAX * members, sizeof *j->vector);
 	j->rows = must_calloc(1, sizeof *j->rows);
 	j->windows = must_calloc(1, sizeof *j->windows);
@@ -84,7 +83,6 @@ joint_destroy(struct joint *j)
 	free(j->windows);
 	free(j->member);
 	free(j->number);
-	free(j->generation);
 	free(j->vector);
 	free(j->wander);
 	free(j->own);
@@ -159,11 +157,9 @@ begin(struct joint *j)
 {
 	struct model *m = j->model;
 
-	for (uint32_t i = 0; i < j->members; i++) {
+	for (uint32_t i = 0; i < j->members; i++)
 		if (!complete(j->member[i]))
 			return;
-		j->generation[i] = j->member[i]->generation;
-	}
 	j->every = step_of(m);
 	j->position = 0;
 	j->running = true;
@@ -179,26 +175,33 @@ begin(struct joint *j)
 		stream_start_tests(j->mean, NULL);
 }
 
-/* Has a feature begun to learn anew? Then it has no cells for a while. */
 static bool
-changed(const struct joint *j)
+is_member(const struct joint *j, const struct stream *s)
 {
 	for (uint32_t i = 0; i < j->members; i++)
-		if (j->member[i]->generation != j->generation[i])
+		if (j->member[i] == s)
 			return true;
 	return false;
 }
 
+/* At once and not with the window: a restart makes the reference of the projections of those of its members. */
+void
+joint_member_rebaselined(const struct stream *member, int64_t now_ms, struct outbound *out)
+{
+	struct joint *j = member->model->joint;
+
+	if (!j || !j->running || !is_member(j, member))
+		return;
+	j->running = false;
+	if (j->projections && j->projections->references)
+		stream_rebaseline(j->projections, 0, now_ms, out);
+}
+
 static void
-end_if_changed(struct joint *j, struct outbound *out)
+begin_anew(struct joint *j, struct outbound *out)
 {
 	int64_t now = j->model->common->watermark_ms;
 
-	j->running = j->running && !changed(j);
-	if (j->running)
-		return;
-	if (j->projections && j->projections->references)
-		stream_rebaseline(j->projections, 0, now, out);
 	if (j->mean && j->mean->episode.open)
 		stream_rebaseline(j->mean, 0, now, out);
 	begin(j);
@@ -289,7 +292,7 @@ joint_take_rows(struct model *m, const struct rows *features)
 {
 	struct joint *j = m->joint;
 
-	if (!j || !j->running || !j->projections || !m->config->joint_projections || changed(j))
+	if (!j || !j->running || !j->projections || !m->config->joint_projections)
 		return;
 	for (uint32_t i = 0; i < features->n; i++) {
 		struct row_facts f;
@@ -397,7 +400,8 @@ joint_window(struct model *m, struct outbound *out)
 		create(m);
 	if (!m->joint)
 		return;
-	end_if_changed(m->joint, out);
+	if (!m->joint->running)
+		begin_anew(m->joint, out);
 	watch_rate(m->joint);
 	if (m->joint->running && m->joint->mean)
 		take_mean(m);
@@ -411,10 +415,8 @@ joint_save(const struct joint *j, struct codec *out)
 	codec_put_u32(out, j ? j->members : 0);
 	if (!j)
 		return;
-	for (uint32_t i = 0; i < j->members; i++) {
+	for (uint32_t i = 0; i < j->members; i++)
 		codec_put_u32(out, j->number[i]);
-		codec_put_u32(out, j->generation[i]);
-	}
 	codec_put_u32(out, j->every);
 	codec_put_u32(out, j->position);
 	codec_put_i64(out, j->day);
@@ -440,10 +442,8 @@ joint_load(struct model *m, struct codec *in)
 	if (members > LIMIT_JOINT || in->bad)
 		return -1;
 	j = m->joint = make(m, members);
-	for (uint32_t i = 0; i < members; i++) {
+	for (uint32_t i = 0; i < members; i++)
 		j->number[i] = codec_get_u32(in);
-		j->generation[i] = codec_get_u32(in);
-	}
 	j->every = codec_get_u32(in);
 	j->position = codec_get_u32(in);
 	j->day = codec_get_i64(in);

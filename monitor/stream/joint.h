@@ -40,8 +40,7 @@ enum { JOINT_OWN = 1000 };
 struct joint {
 	struct model *model;
 	struct stream **member;   /* [members] numeric features, in order of creation */
-	uint32_t *number;         /* [members] their numbers in the model, and ... */
-	uint32_t *generation;     /* ... of their reference when the joint began with it */
+	uint32_t *number;         /* [members] their numbers in the model */
 	uint32_t members;
 	uint32_t every, position; /* one record in `every` is used: twice as many when a day has too many */
 	int64_t day;              /* of the watermark, and how many rows it has had */
@@ -64,6 +63,8 @@ struct joint {
 bool joint_expected(const struct model *m);
 /* A window has closed at the model's watermark, and all rows went through their streams. */
 void joint_window(struct model *m, struct outbound *out);
+/* A feature has begun to learn anew: the joint waits until all have references again. */
+void joint_member_rebaselined(const struct stream *member, int64_t now_ms, struct outbound *out);
 /* Rows of the features are about to be flushed: those that are used become rows of the joint. */
 void joint_take_rows(struct model *m, const struct rows *features);
 void joint_flush(struct model *m);

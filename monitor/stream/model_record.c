@@ -48,7 +48,7 @@ model_cell(struct model *m, struct stream *s, uint32_t at, const struct record *
 	if (!wrong)
 		return;
 	m->counter[COUNT_FIELDS_TYPE]++;
-	if (!m->wrong_type)
+	if (!m->wrong_type || s->number < m->wrong_type->number)
 		m->wrong_type = s;
 }
 
@@ -86,18 +86,52 @@ feature_stream(struct model *m, const struct record *r, uint32_t slot)
 	return m->slot[slot] = s;
 }
 
+struct fresh {
+	uint32_t at, slot;
+};
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct fresh *x = a, *y = b;
+
+	return (x->at > y->at) - (x->at < y->at);
+}
+
+/* In the order of the record's keys: slots have that of whatever was read ahead, and another after a restart. */
+static void
+take_new_features(struct model *m, const struct record *r, uint32_t from, uint32_t n)
+{
+	struct fresh *fresh = must_calloc(n, sizeof *fresh);
+
+	n = 0;
+	for (uint32_t i = from; i < r->slots; i++)
+		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT)
+			fresh[n++] = (struct fresh){ r->cell[i].at, i };
+	qsort(fresh, n, sizeof *fresh, by_place);
+	for (uint32_t i = 0; i < n; i++)
+		feature_stream(m, r, fresh[i].slot);
+	free(fresh);
+}
+
 static void
 take_features(struct model *m, const struct record *r, const struct row_facts *f)
 {
-	uint32_t at;
+	uint32_t at, own = (uint32_t)m->config->owns /* the first are own streams */, fresh = 0, last = 0;
 
 	if (r->slots > m->slots) {
 		m->slot = must_grow(m->slot, &m->slot_capacity, r->slots, sizeof *m->slot);
 		m->slots = r->slots;
 	}
-	for (uint32_t i = (uint32_t)m->config->owns; i < r->slots; i++) /* the first are own streams */
-		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT)
-			feature_stream(m, r, i);
+	for (uint32_t i = own; i < r->slots; i++)
+		if (!m->slot[i] && r->cell[i].tag != CELL_ABSENT) {
+			fresh++;
+			last = i;
+		}
+	if (fresh == 1)
+		feature_stream(m, r, last);
+	else if (fresh)
+		take_new_features(m, r, own, fresh);
 	at = m->features_at = rows_append(m, m->features, f);
 	for (uint32_t i = 0; i < m->slots; i++) {
 		struct stream *s = m->slot[i];
@@ -276,7 +310,28 @@ take_shares(struct model *m, const struct record *r, const struct row_facts *f)
 	}
 }
 
-/* A feature of a segment is one of the model that has its type already. */
+static struct stream *
+feature_of_segment(const struct segment *g, const struct stream *of)
+{
+	for (uint32_t k = 0; k < g->features->streams; k++)
+		if (!strcmp(g->features->stream[k]->name, of->name))
+			return g->features->stream[k];
+	return NULL;
+}
+
+/* A feature of a segment is one of the model that has its type already, whether a record since the start has
+ * named it or not. */
+static void
+mirror_features(struct model *m, struct segment *g)
+{
+	for (; g->mirrored < m->features->streams; g->mirrored++) {
+		const struct stream *of = m->features->stream[g->mirrored];
+
+		if (of->kind == STREAM_FEATURE && !feature_of_segment(g, of))
+			model_stream(m, g->features, STREAM_FEATURE, of->type, of->field, of->field_length, NULL);
+	}
+}
+
 static void
 take_segment_features(struct model *m, struct segment *g, const struct record *r, const struct row_facts *f)
 {
@@ -285,16 +340,10 @@ take_segment_features(struct model *m, struct segment *g, const struct record *r
 	g->slot = must_grow(g->slot, &g->slot_capacity, m->slots, sizeof(struct stream *));
 	for (; g->slots < m->slots; g->slots++)
 		g->slot[g->slots] = NULL;
-	for (uint32_t i = 0; i < m->slots; i++) {
-		const struct stream *of = m->slot[i];
-
-		for (uint32_t k = 0; of && !g->slot[i] && k < g->features->streams; k++)
-			if (!strcmp(g->features->stream[k]->name, of->name))
-				g->slot[i] = g->features->stream[k];
-		if (of && !g->slot[i])
-			g->slot[i] = model_stream(m, g->features, STREAM_FEATURE, of->type, of->field,
-			                          of->field_length, NULL);
-	}
+	mirror_features(m, g);
+	for (uint32_t i = 0; i < m->slots; i++)
+		if (m->slot[i] && !g->slot[i])
+			g->slot[i] = feature_of_segment(g, m->slot[i]);
 	at = rows_append(m, g->features, f);
 	for (uint32_t i = 0; i < g->features->streams; i++) { /* those that no slot names */
 		struct stream *s = g->features->stream[i];

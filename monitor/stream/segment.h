@@ -33,6 +33,7 @@ struct segment {
 	struct rows *features; /* NULL unless they are watched */
 	struct stream **slot;  /* [slots] of the decoder */
 	size_t slots, slot_capacity;
+	uint32_t mirrored;     /* so many streams of the model's features have been looked at */
 };
 
 enum segment_source { SEGMENT_FIELD, SEGMENT_CLASS, SEGMENT_SET_SIZE };

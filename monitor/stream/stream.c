@@ -431,15 +431,15 @@ stream_expect(struct stream *s, bool on)
 		suspend(s, on);
 }
 
-/* Rows that no episode watches. */
-static void
-count_outcomes(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
+void
+stream_count(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to)
 {
 	uint16_t segment[SEGMENT_KEYS_MAX];
 
-	for (uint32_t i = from; i < to; i++)
+	for (uint32_t i = from; s->explain && i < to; i++)
 		if (usable(s, i))
 			explain_add(s->explain, explained(s, rows, i, segment), s->value[i] != 0);
+	summarise(s, from, to);
 }
 
 /* From the column of its source. Streams of missing values share one, which is nearly always 0. */
@@ -474,18 +474,16 @@ pass(struct stream *s, const struct rows *rows, uint32_t from, uint32_t end, str
 {
 	while (from < end) {
 		struct test *crossed = NULL;
-		bool watched = s->episode.open;
 		uint32_t to;
 
-		if (watched) {
+		if (s->episode.open) {
 			to = watch(s, rows, from, end, out);
-		} else {
+			summarise(s, from, to);
+		} else { /* counted before what follows from it: an alert tells what it saw */
 			to = stream_judge(s, rows, from, end, &crossed);
-			stream_evidence(s, rows, from, to, out);
+			from = stream_evidence(s, rows, from, to, out);
+			stream_count(s, rows, from, to);
 		}
-		if (s->explain && !watched)
-			count_outcomes(s, rows, from, to);
-		summarise(s, from, to); /* before what follows from it: an alert tells what it saw */
 		if (crossed)
 			alert_open(crossed, rows, to - 1, out);
 		from = to;

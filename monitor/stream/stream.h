@@ -212,9 +212,11 @@ void stream_restore_cells(struct stream *s, bool had_cells); /* and tests, after
 /* The rows gathered as the runners read them. */
 void stream_records(const struct stream *s, const struct rows *rows, struct records *rec);
 void stream_set_learner(struct stream *s, uint32_t capacity);
-/* Rows [from, to) through what does not page. */
-void stream_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to,
-                     struct outbound *out);
+/* Rows [from, to) through what does not page; returns the row up to which they have been counted. */
+uint32_t stream_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to,
+                         struct outbound *out);
+/* Rows [from, to) that no episode watches, into the window and what explains an alert. */
+void stream_count(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to);
 /* Rows [from, to) through the paging tests up to and with one at which one crosses; returns the row after
  * it. */
 uint32_t stream_judge(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to,

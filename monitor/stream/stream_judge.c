@@ -92,22 +92,41 @@ run_test(struct test *t, const struct records *rows, uint32_t from, uint32_t to,
 	return from;
 }
 
-void
+/* Up to the next alarm that is noted; UINT32_MAX: there is none before `to`. */
+static uint32_t
+next_note(struct test *t, const struct records *rec, uint32_t from, uint32_t to)
+{
+	while (t->runner && from < to) {
+		bool alarm = false;
+
+		from = run_test(t, rec, from, to, &alarm);
+		if (alarm && t->role == TEST_UNBUDGETED)
+			return from;
+	}
+	return UINT32_MAX;
+}
+
+/* Each test runs ahead to its next alarm; the alarms are noted in the order of their rows, each when the rows
+ * up to it and no others are counted. */
+uint32_t
 stream_evidence(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct outbound *out)
 {
+	uint32_t next[LIMIT_TESTS], first;
 	struct records rec;
 
 	stream_records(s, rows, &rec);
-	for (uint32_t i = s->pagers; i < s->tests; i++) {
-		struct test *t = &s->test[i];
-
-		for (uint32_t at = from; t->runner && at < to;) {
-			bool alarm = false;
-
-			at = run_test(t, &rec, at, to, &alarm);
-			if (alarm && t->role == TEST_UNBUDGETED)
-				alert_note(t, rows, at - 1, out);
-		}
+	for (uint32_t i = s->pagers; i < s->tests; i++)
+		next[i] = next_note(&s->test[i], &rec, from, to);
+	for (;;) {
+		first = s->pagers;
+		for (uint32_t i = s->pagers; i < s->tests; i++)
+			first = next[i] < next[first] ? i : first;
+		if (s->pagers == s->tests || next[first] == UINT32_MAX)
+			return from;
+		stream_count(s, rows, from, next[first]);
+		from = next[first];
+		alert_note(&s->test[first], rows, from - 1, out);
+		next[first] = next_note(&s->test[first], &rec, from, to);
 	}
 }
 

@@ -6,6 +6,7 @@
 
 #include "config/limits.h"
 #include "monitor/alert/alert.h"
+#include "monitor/stream/joint.h"
 #include "monitor/stream/model.h"
 
 int
@@ -65,6 +66,7 @@ stream_rebaseline(struct stream *s, uint32_t records, int64_t watermark_ms, stru
 	memset(s->summary.recent, 0, sizeof s->summary.recent);
 	s->dirty = true;
 	stream_start_tests(s, NULL);
+	joint_member_rebaselined(s, watermark_ms, out);
 }
 
 void
