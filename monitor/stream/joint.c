@@ -184,7 +184,7 @@ is_member(const struct joint *j, const struct stream *s)
 	return false;
 }
 
-/* At once and not with the window: a restart makes the reference of the projections of those of its members. */
+/* At once, not with the window: a restart makes the reference of the projections of those of the members. */
 void
 joint_member_rebaselined(const struct stream *member, int64_t now_ms, struct outbound *out)
 {

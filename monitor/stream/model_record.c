@@ -98,7 +98,7 @@ by_place(const void *a, const void *b)
 	return (x->at > y->at) - (x->at < y->at);
 }
 
-/* In the order of the record's keys: slots have that of whatever was read ahead, and another after a restart. */
+/* In the order of the keys: slots have that of whatever was read ahead, and another after a restart. */
 static void
 take_new_features(struct model *m, const struct record *r, uint32_t from, uint32_t n)
 {
