@@ -202,8 +202,8 @@ const struct documentation documentation_labels[] = {
 	{ "explanations", "",
 	  "Where misses and errors concentrate, at most 5 places an alert; view `coverage_explained` reads "
 	  "better." },
-	{ "explanations", "stream_id", "Of table `streams`: the feature or output that is split; of a segment: the same "
-	  "outcomes in it." },
+	{ "explanations", "stream_id", "Of table `streams`: the feature or output that is split; of a segment: the "
+	  "same outcomes in it." },
 	{ "explanations", "above", "The place is above this value; NULL: no lower bound, or a category." },
 	{ "explanations", "up_to", "... and at most this one." },
 	{ "*", "rank", "1 is the place where most concentrates." },
