@@ -543,9 +543,8 @@ pipeline_status(const struct pipeline *p, struct pipeline_status *out)
 	out->dirty = p->dirty;
 	out->watermark_ms = p->common.watermark_ms;
 	out->bytes = sizeof *p + decoder_bytes(p->common.decoder) + (p->merge ? merge_bytes(p->merge) : 0);
-	out->models = (uint32_t)p->models;
-	for (size_t i = 0; i < p->models; i++) {
-		out->streams += p->model[i]->streams;
-		out->bytes += model_bytes(p->model[i]);
+	for (out->models = 0; out->models < p->models; out->models++) {
+		out->streams += p->model[out->models]->streams;
+		out->bytes += model_bytes(p->model[out->models]);
 	}
 }
