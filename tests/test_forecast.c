@@ -6,6 +6,7 @@
 
 #include "detectors/kit/rng.h"
 #include "detectors/metric/metric_pit.h"
+#include "monitor/pipeline.h"
 #include "tests/history.h"
 #include "tests/test_decode.h"
 
@@ -233,6 +234,78 @@ forecasts_of_another_shape_are_counted(void **state)
 	history_close(&w);
 }
 
+/* `revision` may be another one at the next start: rows that wait keep what they have, and what they lack is not
+ * corrected. */
+static void
+revision_may_change_between_runs(void **state)
+{
+	static const char first[] = "id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"models: [{name: q}, {name: s}, {name: n}, {name: c}, {name: i}]\n";
+	static const char last[] = "id_hash_key: 000102030405060708090a0b0c0d0e0f\n"
+		"defaults: {labels: {revision: last}}\nmodels: [{name: q}, {name: s}, {name: n}, {name: c}, {name: i}]\n";
+	const char *const word[] = { first, last };
+	struct history w;
+	struct running r;
+	struct pipeline_status st;
+	double pinball, ignored;
+
+	(void)state;
+	history_open(&w, first);
+	write_forecasts(&w, &pinball, &ignored, &ignored, &ignored);
+	for (int i = 0; i < N; i++) {
+		long long ts = (long long)start + (long long)(N + i) * STEP_MS;
+
+		fprintf(w.records, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"c\",\"prediction\":{\"class\":\"b\",\"probs\":"
+		        "{\"a\":0.25,\"b\":0.75},\"set\":[\"b\"],\"level\":0.9}}\n", i, ts);
+		fprintf(w.records, "{\"id\":\"i%d\",\"ts\":%lld,\"model\":\"i\",\"prediction\":{\"value\":0,\"lower\":-1,"
+		        "\"upper\":1,\"level\":0.9}}\n", i, ts);
+		for (int k = 0; k < 2; k++) {
+			fprintf(w.labels, "{\"id\":\"c%d\",\"ts\":%lld,\"model\":\"c\",\"label\":\"%s\"}\n", i,
+			        ts + 3600000 + k, k ? "a" : "b");
+			fprintf(w.labels, "{\"id\":\"i%d\",\"ts\":%lld,\"model\":\"i\",\"label\":%d}\n", i,
+			        ts + 3600000 + k, 3 * k);
+		}
+	}
+	history_written(&w);
+	for (int k = 0; k < 2; k++) {
+		int64_t revised;
+
+		history_configure(&w, word[k]);
+		history_start(&r, &w, true);
+		do {
+			history_step(&r, 50);
+			pipeline_status(r.pipeline, &st);
+		} while (st.records < 3700);
+		history_commit(&r);
+		history_drop(&r);
+		history_configure(&w, word[1 - k]);
+		for (int i = 0; i < 3; i++) { /* what was written anew is read back */
+			history_start(&r, &w, false);
+			history_step(&r, 50);
+			history_commit(&r);
+			history_drop(&r);
+		}
+		history_start(&r, &w, false);
+		history_end(&r);
+		history_drop(&r);
+		near(history_real(&w, SUM("pinball", "n", "q")), pinball, 1e-12);
+		near(history_real(&w, SUM("brier", "n", "c")), .125 + history_real(&w, SUM("(1 - accuracy)", "n", "c")),
+		     1e-12);
+		revised = history_count(&w, "SELECT sum(n) FROM counters WHERE name = 'revised' AND model_id = (SELECT"
+		                        " model_id FROM models WHERE name = 'i')");
+		assert_in_range(revised, 20, N - 20);
+		assert_int_equal(history_count(&w, "SELECT sum(intervals - covered) FROM label_statistics l JOIN streams"
+		                               " USING (stream_id) JOIN models m USING (model_id) WHERE m.name = 'i' AND"
+		                               " width_ms >= 86400000"), revised);
+		assert_int_equal(history_count(&w, "SELECT sum(class_n - correct) FROM label_statistics l JOIN streams"
+		                               " USING (stream_id) JOIN models m USING (model_id) WHERE m.name = 'c' AND"
+		                               " width_ms >= 86400000"),
+		                 history_count(&w, "SELECT sum(n) FROM counters WHERE name = 'revised' AND model_id ="
+		                               " (SELECT model_id FROM models WHERE name = 'c')"));
+	}
+	history_close(&w);
+}
+
 /* Each kind of score is a stream; of these, that of forecasts gets worse. */
 static void
 a_score_that_gets_worse_is_alerted(void **state)
@@ -397,6 +470,7 @@ misses_of_a_lower_level_are_no_loss(void **state)
 }
 
 const struct CMUnitTest forecast_tests[] = {
+	TEST("forecast/revision_may_change_between_runs", revision_may_change_between_runs),
 	TEST("forecast/misses_of_a_lower_level_are_no_loss", misses_of_a_lower_level_are_no_loss),
 	TEST("forecast/quantiles_are_a_prediction_of_their_own", quantiles_are_a_prediction_of_their_own),
 	TEST("forecast/samples_and_deviations_are_forecasts_too", samples_and_deviations_are_forecasts_too),

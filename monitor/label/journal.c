@@ -110,6 +110,20 @@ journal_set_probs(struct journal *j, uint32_t probs)
 	return j->config.probs == probs ? 0 : ERR_LIMIT;
 }
 
+void
+journal_fix_probs(struct journal *j, uint32_t probs)
+{
+	assert(j->end == 0 && probs <= LIMIT_CLASSES);
+	j->config.probs = probs;
+	j->config.probs_fixed = true;
+}
+
+uint32_t
+journal_probs_width(const struct journal *j)
+{
+	return j->config.probs;
+}
+
 /* -- finding ----------------------------------------------------------------------------------- */
 
 static const struct journal_row *

@@ -69,6 +69,7 @@ struct journal_config {
 	                           * largest power of two that is at most capacity / 8 */
 	uint32_t probs;           /* K doubles of payload a row; 0 = none. Set at the first record with probs
 	                           * by journal_set_probs; rows appended before have none */
+	bool probs_fixed;         /* journal_fix_probs */
 	int64_t keep_ms;          /* wait + lateness */
 	uint32_t model_id;        /* of the store */
 };
@@ -79,6 +80,10 @@ void journal_destroy(struct journal *j); /* NULL is fine */
 void journal_set_model(struct journal *j, uint32_t model_id);
 /* K probabilities a row from now on. ERR_LIMIT when K differs from an earlier call (class count changed). */
 int journal_set_probs(struct journal *j, uint32_t probs);
+/* Before journal_load: so many from now on, whatever rows in the database have. Those lose what is beyond, and
+ * have NaN for what they lack; with 0 they have none. Where no row has had any, none are set. */
+void journal_fix_probs(struct journal *j, uint32_t probs);
+uint32_t journal_probs_width(const struct journal *j); /* K; 0: none are set */
 
 /* Is a row with this id in the journal (waiting or done)? UINT64_MAX = no. */
 uint64_t journal_find(const struct journal *j, uint64_t id);

@@ -216,7 +216,7 @@ delete_part(const struct journal *j, struct store *store, uint64_t part)
 {
 	int error = store_delete_part(store, "journal", j->config.model_id, (uint32_t)part);
 
-	if (error == 0 && j->config.probs > 0)
+	if (error == 0 && (j->config.probs > 0 || j->config.probs_fixed))
 		error = store_delete_part(store, "journal-probs", j->config.model_id, (uint32_t)part);
 	if (error == 0 && j->with_bins > 0)
 		error = store_delete_part(store, "journal-bins", j->config.model_id, (uint32_t)part);

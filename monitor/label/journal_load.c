@@ -6,6 +6,7 @@
  */
 #include "monitor/label/journal_inside.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "config/diag.h"
@@ -14,7 +15,7 @@
 struct load {
 	struct journal *j;
 	struct diag *d;
-	uint32_t block_rows, chunk_rows, probs_rows; /* as they were written */
+	uint32_t block_rows, chunk_rows, probs_rows, probs; /* as they were written */
 	uint64_t next;                               /* row expected next */
 	uint64_t orphans;                            /* orphans held at the last save */
 	struct journal_row row[JOURNAL_CHUNK_ROWS];  /* of a chunk, in little-endian form */
@@ -66,8 +67,10 @@ load_rows(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t 
 				b->done++;
 				j->done++;
 			}
-			if ((to[i].flags & JOURNAL_PROBS) && j->config.probs == 0)
+			if ((to[i].flags & JOURNAL_PROBS) && l->probs == 0)
 				return damaged(l, "journal", part, chunk);
+			if (j->config.probs == 0)
+				to[i].flags &= (uint16_t)~JOURNAL_PROBS;
 		}
 		row += n;
 		l->next += n;
@@ -80,11 +83,13 @@ load_probs(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 {
 	struct load *l = ctx;
 	struct journal *j = l->j;
-	size_t row_bytes = j->config.probs * sizeof(double);
+	size_t row_bytes = l->probs * sizeof(double);
 	uint64_t from = (uint64_t)part * l->block_rows + (uint64_t)chunk * l->probs_rows;
+	uint32_t common = l->probs < j->config.probs ? l->probs : j->config.probs;
 
 	for (uint64_t n = from < j->first ? j->first : from; n < from + l->probs_rows && n < j->end; n++) {
 		struct journal_block *b;
+		double *to;
 
 		if (!(journal_row_at(j, n)->flags & JOURNAL_PROBS))
 			continue;
@@ -93,8 +98,10 @@ load_probs(void *ctx, uint32_t part, uint32_t chunk, const uint8_t *blob, size_t
 		b = journal_block_open(j, n, true);
 		if (b == NULL)
 			return no_memory(l);
-		journal_le64_copy(b->probs + (n & (journal_block_rows(j) - 1)) * j->config.probs, blob,
-		                  j->config.probs);
+		to = b->probs + (n & (journal_block_rows(j) - 1)) * j->config.probs;
+		journal_le64_copy(to, blob, common);
+		for (uint32_t k = common; k < j->config.probs; k++)
+			to[k] = (double)NAN;
 		blob += row_bytes;
 		length -= row_bytes;
 		l->next++; /* here: rows with probabilities found */
@@ -249,12 +256,15 @@ begin(struct load *l, const uint64_t w[JOURNAL_STATE_WORDS])
 	    w[9] > UINT32_MAX || w[15] > UINT32_MAX)
 		return diag_set(l->d, ERR_CORRUPT, "the database is damaged: state journal of model %u",
 		                j->config.model_id);
-	if (w[2] != 0 && journal_set_probs(j, (uint32_t)w[2]) != 0)
+	if (w[2] != 0 && !j->config.probs_fixed && journal_set_probs(j, (uint32_t)w[2]) != 0)
 		return diag_set(l->d, ERR_LIMIT, "model %u has records with %u and with %u probabilities",
 		                j->config.model_id, (unsigned)w[2], j->config.probs);
 	l->block_rows = (uint32_t)w[1];
 	l->chunk_rows = l->block_rows < JOURNAL_CHUNK_ROWS ? l->block_rows : JOURNAL_CHUNK_ROWS;
-	l->probs_rows = journal_disk_probs_rows(j->config.probs, l->chunk_rows);
+	l->probs = (uint32_t)w[2];
+	if (l->probs == 0)
+		j->config.probs = 0;
+	l->probs_rows = journal_disk_probs_rows(l->probs, l->chunk_rows);
 	j->first = w[3];
 	j->end = w[4];
 	j->evicted = w[6];
@@ -272,7 +282,8 @@ begin(struct load *l, const uint64_t w[JOURNAL_STATE_WORDS])
 		return no_memory(l);
 	j->disk.saved = j->disk.sent = j->end;
 	j->disk.first_saved = j->disk.first_sent = j->first;
-	if (l->block_rows != journal_block_rows(j)) { /* another capacity: all is written anew */
+	/* another capacity, or another width: all is written anew */
+	if (l->block_rows != journal_block_rows(j) || (l->probs && l->probs != j->config.probs)) {
 		j->disk.stale_from = j->first / l->block_rows;
 		j->disk.stale_to = (j->end + l->block_rows - 1) / l->block_rows;
 		j->disk.saved = j->disk.sent = j->first;
@@ -300,7 +311,7 @@ read_all(struct load *l, struct store *store, const uint64_t w[JOURNAL_STATE_WOR
 		return error;
 	if (l->next != j->end)
 		return damaged(l, "journal", (uint32_t)(l->next / l->block_rows), 0);
-	for (uint64_t n = j->first; j->config.probs > 0 && n < j->end; n++)
+	for (uint64_t n = j->first; l->probs > 0 && n < j->end; n++)
 		with_probs += (journal_row_at(j, n)->flags & JOURNAL_PROBS) != 0;
 	l->next = 0;
 	if (with_probs > 0 && (error = each(l, store, "journal-probs", load_probs)) != 0)

@@ -100,6 +100,13 @@ labels_flags_outcome(uint16_t kind, uint16_t flags, struct label_outcome *o)
 	discrepancy_none(o->discrepancy);
 }
 
+/* Not of a row from before `revision: last` was configured. */
+static bool
+was_kept(const struct labels *l, const struct journal_row *row, const double *payload)
+{
+	return row->flags & JOURNAL_VALUE || !isnan(payload[labels_payload(l) + 1]);
+}
+
 /* What the row was before its label, from what the payload kept: both ends of the interval, or the set. */
 static void
 before_label(const struct labels *l, const struct journal_row *row, const double *payload,
@@ -145,7 +152,7 @@ row_score(const struct labels *l, const struct journal_row *row, const double *p
 		set_score(o, SCORE_NONCONFORMITY, y);
 	} else if (number) {
 		set_score(o, SCORE_CRPS, forecast_score(&l->forecast, number, value, y, label_row_key(row)).crps);
-	} else if (payload && labels_kept(l) && row->flags & JOURNAL_INTERVAL) {
+	} else if (payload && labels_kept(l) && row->flags & JOURNAL_INTERVAL && was_kept(l, row, payload)) {
 		struct outcome judged = OUTCOME_NONE;
 
 		before_label(l, row, payload, &before);
@@ -220,7 +227,7 @@ labels_revise(struct labels *l, uint64_t number, double label, int64_t ts)
 	struct journal_row before;
 	struct outcome o;
 
-	if (!payload || !w)
+	if (!payload || !w || !was_kept(l, row, payload))
 		return;
 	before_label(l, row, payload, &before);
 	judge(l, &before, payload, row->u.done.label, &o);

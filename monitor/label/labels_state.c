@@ -291,12 +291,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 	free(blob);
 	if (err)
 		return diag_set(d, err, "labels of model %s: state is damaged", l->model->name);
-	if (labels_payload(l) + labels_kept(l)) {
-		l->prob_scratch = must_calloc(labels_payload(l) + KEPT, sizeof *l->prob_scratch);
-		err = journal_set_probs(l->journal, labels_payload(l) + labels_kept(l));
-	}
-	if (!err)
-		err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);
+	journal_fix_probs(l->journal, labels_payload(l) + labels_kept(l)); /* `revision` may be another now */
+	err = store_each_chunk(store, "windows", l->model->id, load_window_part, l, d);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
 		err = recalibration_load(l, l->model->version[i], store, d);
 	for (uint32_t i = 0; i < l->model->versions && !err; i++)
@@ -311,6 +307,8 @@ labels_load(struct labels *l, struct store *store, struct diag *d)
 		err = journal_load(l->journal, store, d);
 	if (err)
 		return err;
+	if (journal_probs_width(l->journal))
+		l->prob_scratch = must_calloc(labels_payload(l) + KEPT, sizeof *l->prob_scratch);
 	if (l->windows)
 		l->window[l->windows - 1].closed = last_closed;
 	l->deleted_part = l->deleting_part = l->window_base / WINDOWS_PART;
