@@ -80,8 +80,8 @@ void journal_destroy(struct journal *j); /* NULL is fine */
 void journal_set_model(struct journal *j, uint32_t model_id);
 /* K probabilities a row from now on. ERR_LIMIT when K differs from an earlier call (class count changed). */
 int journal_set_probs(struct journal *j, uint32_t probs);
-/* Before journal_load: so many from now on, whatever rows in the database have. Those lose what is beyond, and
- * have NaN for what they lack; with 0 they have none. Where no row has had any, none are set. */
+/* Before journal_load: so many from now on, whatever rows in the database have. Those lose what is beyond,
+ * and have NaN for what they lack; with 0 they have none. Where no row has had any, none are set. */
 void journal_fix_probs(struct journal *j, uint32_t probs);
 uint32_t journal_probs_width(const struct journal *j); /* K; 0: none are set */
 

@@ -343,6 +343,15 @@ put_bins(struct rows *rows, uint32_t at, const struct row_facts *f)
 	rows->combination[at] = f->combination;
 }
 
+struct explain_row
+rows_explained(const struct model *m, const struct rows *rows, uint32_t i, uint16_t segment[SEGMENT_KEYS_MAX])
+{
+	return (struct explain_row){
+		.bins = rows->bins + (size_t)i * rows->bins_stride, .n = rows->bins_used, .segment = segment,
+		.segments = rows->combination ? segment_numbers(m, rows->combination[i], segment) : 0,
+	};
+}
+
 /* Exact as far as doubles are; a difference that no int64_t holds is as good as infinite. */
 static double
 difference(int64_t later, int64_t earlier)

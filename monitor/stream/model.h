@@ -32,6 +32,7 @@ struct ood;
 struct labels;
 struct pipeline;
 struct recalibration;
+struct explain_row;
 struct verdict_out;
 struct record;
 struct residuals;
@@ -278,6 +279,9 @@ struct row_facts {
 	uint16_t combination;       /* beside bins: of the prediction's segments, 0 none */
 };
 uint32_t rows_append(struct model *m, struct rows *rows, const struct row_facts *f);
+/* What outcome i of the rows is counted by where hits are looked for; its segments go into `segment`. */
+struct explain_row rows_explained(const struct model *m, const struct rows *rows, uint32_t i,
+                                  uint16_t segment[SEGMENT_KEYS_MAX]);
 /* A new stream of the model with its column in `rows` (flushed before). NULL when there are too many. */
 struct stream *model_stream(struct model *m, struct rows *rows, enum stream_kind kind,
                             enum stream_type type, const char *field, size_t field_length,

@@ -361,16 +361,6 @@ suspend(struct stream *s, bool on)
 			runner_suspend(s->test[i].runner, on);
 }
 
-/* What an outcome is counted by where its hits are looked for. */
-static struct explain_row
-explained(const struct stream *s, const struct rows *rows, uint32_t i, uint16_t segment[SEGMENT_KEYS_MAX])
-{
-	return (struct explain_row){
-		.bins = rows->bins + (size_t)i * rows->bins_stride, .n = rows->bins_used, .segment = segment,
-		.segments = rows->combination ? segment_numbers(s->model, rows->combination[i], segment) : 0,
-	};
-}
-
 /* Rows of an open episode: not judged, only counted and watched. */
 static uint32_t
 watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, struct outbound *out)
@@ -389,7 +379,8 @@ watch(struct stream *s, const struct rows *rows, uint32_t from, uint32_t to, str
 		if (!usable(s, i) && !(s->code && s->code[i] == LIMIT_CATEGORIES))
 			continue;
 		episode_add(s, episode_gauge(e), rows, i);
-		if (s->explain && explain_add_after(s->explain, explained(s, rows, i, segment), s->value[i] != 0)) {
+		if (s->explain && explain_add_after(s->explain, rows_explained(s->model, rows, i, segment),
+		                                    s->value[i] != 0)) {
 			episode_total(e, &total);
 			stream_effect(s, &total, &effect);
 			alert_explained(s, rows, i, &effect, out);
@@ -438,7 +429,7 @@ stream_count(struct stream *s, const struct rows *rows, uint32_t from, uint32_t 
 
 	for (uint32_t i = from; s->explain && i < to; i++)
 		if (usable(s, i))
-			explain_add(s->explain, explained(s, rows, i, segment), s->value[i] != 0);
+			explain_add(s->explain, rows_explained(s->model, rows, i, segment), s->value[i] != 0);
 	summarise(s, from, to);
 }
 
