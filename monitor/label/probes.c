@@ -13,7 +13,8 @@
 #include "monitor/label/labels_inside.h"
 #include "monitor/stream/comparison.h"
 
-enum { STATE_VERSION = 1, PROBES_PART = 1024, PROBE_BYTES = 13, RING_MIN = 1024, NONE = UINT32_MAX };
+enum { STATE_VERSION = 1, PROBES_PART = 1024, PROBE_BYTES = 13, RING_MIN = 1024 };
+#define NONE UINT32_MAX
 _Static_assert(LIMIT_PROBES_WAITING % RING_MIN == 0 && LIMIT_PROBES_WAITING % PROBES_PART == 0,
                "whole parts");
 

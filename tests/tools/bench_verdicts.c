@@ -20,6 +20,10 @@
 
 #include <librdkafka/rdkafka.h>
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wgnu-statement-expression" /* RD_KAFKA_V_* are such */
+#endif
+
 #include "config/diag.h"
 #include "monitor/source/embedded.h"
 

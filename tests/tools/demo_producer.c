@@ -22,6 +22,10 @@
 #include <sqlite3.h>
 #include <zlib.h>
 
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Wgnu-statement-expression" /* RD_KAFKA_V_* are such */
+#endif
+
 enum {
 	LINE_BYTES = 1 << 16,
 	BACKLOG_MAX = 2 << 20,
